@@ -1,0 +1,3 @@
+//! `orden-bench`: publishers and subscribers that measure and check every message.
+
+fn main() {}

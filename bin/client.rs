@@ -1,0 +1,3 @@
+//! `orden-client`: lines of standard input out, numbered deliveries in.
+
+fn main() {}

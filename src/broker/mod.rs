@@ -1,0 +1,1 @@
+//! The broker's shell: sockets, threads and clocks around the sequencing machine.

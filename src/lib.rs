@@ -1,0 +1,39 @@
+//! orden gives every message one number, and every client every message, in that one order.
+//!
+//! # Floors
+//!
+//! Imports go down only; `tests/tidy.rs` checks it.
+//!
+//! ```text
+//!  bin/     orden-broker · orden-client · orden-bench    parse, run, print, exit code
+//!  src/     broker/   |   client/                        threads, sockets, clocks: the shells
+//!           store/                                       the durable log
+//!           core/                                        the machines: they decide, and do nothing
+//!           wire/                                        bytes <-> messages, one file a dialect
+//! ```
+//!
+//! * [`wire`] turns what peers sent into messages and back, and never panics.
+//! * [`core`] holds two pure state machines, the broker's and the client's. They have no socket,
+//!   thread, clock, file or randomness of their own: `step(now, input)`, then `ready()`, then
+//!   `deadline()`.
+//! * [`store`] is the log: append, sync, read. A client that is slow or away costs a cursor in it.
+//! * [`broker`] and [`client`] give the machines their threads, sockets and clocks, and do not
+//!   know each other.
+//!
+//! # The path of a message
+//!
+//! ```text
+//!  DEALER ──► ROUTER ─ dispatcher ─[inbound, bounded]─► sequencer ─ step ─► machine
+//!                        ▲                                 │ ready: 1. append ─► log, synced
+//!                        └──[outbound, bounded + waker]────┴─       2. send, only after 1
+//! ```
+//!
+//! The dispatcher owns the ROUTER and decides nothing; the sequencer owns machine and log, and
+//! touches no socket. A message is durable before anybody sees it or hears that it was taken:
+//! otherwise a client could act on message 17, and a restarted broker give 17 to another.
+
+pub mod broker;
+pub mod client;
+pub mod core;
+pub mod store;
+pub mod wire;
