@@ -1,0 +1,77 @@
+//! What a restarted broker knows: rebuilt from the log, handed to the machine.
+
+use std::collections::BTreeMap;
+
+use crate::wire::record::Record;
+use crate::wire::sessions::{SequenceRun, SessionEntry};
+use crate::wire::{ClientSequence, Epoch, LogId, Name, OrderNumber};
+
+/// Where the order, the epoch and the sessions stood when the log was last written.
+///
+/// The log feeds it what it reads, in order: a snapshot with [`replace`](Self::replace), session
+/// changes with [`change`](Self::change), messages with [`message`](Self::message).
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// Which log it is.
+    pub log_id: LogId,
+    /// The last epoch in the log; the broker that starts now takes the next one.
+    pub epoch: Epoch,
+    /// The oldest message that is kept.
+    pub oldest: OrderNumber,
+    /// The number that the next message gets.
+    pub next: OrderNumber,
+    sessions: BTreeMap<Name, SessionEntry>,
+}
+
+impl Recovered {
+    /// Forgets all sessions: a snapshot follows.
+    pub fn replace(&mut self) {
+        self.sessions.clear();
+    }
+
+    /// Takes one entry of a snapshot or of a session change.
+    pub fn change(&mut self, entry: SessionEntry) {
+        if entry.member {
+            self.sessions.insert(entry.name.clone(), entry);
+        } else {
+            self.sessions.remove(&entry.name);
+        }
+    }
+
+    /// Takes one message, so that no client sequence is ordered twice.
+    ///
+    /// A session's entry may be newer than the message it is written before, so what the entry
+    /// already counts is passed over.
+    pub fn message(&mut self, record: &Record<'_>) {
+        self.next = record.order.plus(1);
+        if record.client_sequence == ClientSequence::NONE {
+            return;
+        }
+        let Some(entry) = self.sessions.get_mut(record.sender) else {
+            return;
+        };
+        if record.client_sequence <= entry.last_sequence {
+            return;
+        }
+        entry.last_sequence = record.client_sequence;
+        entry.digests.push(crc32fast::hash(record.payload));
+        match entry.runs.last_mut() {
+            Some(run) if continues(run, record) => run.count += 1,
+            _ => entry.runs.push(SequenceRun {
+                sequence: record.client_sequence,
+                order: record.order,
+                count: 1,
+            }),
+        }
+    }
+
+    /// The sessions, by name.
+    pub fn sessions(&self) -> impl Iterator<Item = &SessionEntry> {
+        self.sessions.values()
+    }
+}
+
+fn continues(run: &SequenceRun, record: &Record<'_>) -> bool {
+    let count = u64::from(run.count);
+    run.sequence.0 + count == record.client_sequence.0 && run.order.plus(count) == record.order
+}

@@ -1,0 +1,83 @@
+//! What a log is to the rest of the broker, whether it lies on a disk or in memory.
+
+use crate::core::{Chunk, Recovered};
+use crate::wire::{LogId, OrderNumber};
+
+/// The writing half of a log. One thread owns it.
+///
+/// Messages are safe once [`sync`](Self::sync) has returned: only then may anybody be told of
+/// them. An error of `append`, `roll` or `sync` ends the log: what a failed sync has left on the
+/// medium is unknown, and a second try would report success without having written
+/// (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
+pub trait Log: Send {
+    /// Which log this is.
+    fn log_id(&self) -> LogId;
+
+    /// Bytes that can be appended before [`roll`](Self::roll) is due.
+    fn room(&self) -> usize;
+
+    /// Whether a segment is ready to be rolled to: until one is, messages beyond
+    /// [`room`](Self::room) must be refused.
+    ///
+    /// # Errors
+    /// [`super::Error::NoSpace`] with what the medium said, while there is no room for one.
+    fn can_roll(&mut self) -> Result<bool, super::Error>;
+
+    /// Begins the next segment with a snapshot of all sessions, an encoded
+    /// [`Snapshot`](crate::wire::batch::Kind::Snapshot) batch, and lets go of segments that
+    /// retention no longer keeps.
+    ///
+    /// # Errors
+    /// Any error of the medium.
+    fn roll(&mut self, snapshot: &[u8]) -> Result<(), super::Error>;
+
+    /// Writes session changes, an encoded [`Sessions`](crate::wire::batch::Kind::Sessions)
+    /// batch. They are safe after the next [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// Any error of the medium.
+    fn append_sessions(&mut self, sessions: &[u8]) -> Result<(), super::Error>;
+
+    /// Writes one batch of messages. They are safe after the next [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// Any error of the medium.
+    fn append(&mut self, batch: &Chunk) -> Result<(), super::Error>;
+
+    /// Makes everything that was written safe.
+    ///
+    /// # Errors
+    /// Any error of the medium.
+    fn sync(&mut self) -> Result<(), super::Error>;
+
+    /// The oldest message that is kept; equal to the next number if there is none.
+    fn oldest(&self) -> OrderNumber;
+
+    /// A handle for reading what is in the log, for use by another thread.
+    fn reader(&self) -> Box<dyn LogReader>;
+
+    /// Writes the mark of a log closed in good order, and syncs.
+    ///
+    /// # Errors
+    /// Any error of the medium.
+    fn close(self: Box<Self>) -> Result<(), super::Error>;
+}
+
+/// The reading half of a log. Any thread may have one.
+pub trait LogReader: Send {
+    /// Reads the stretch that holds `from`: whole batches, of which the first may begin before
+    /// `from`. Stretches are cut at the same places for every reader, so that members that
+    /// catch up side by side can share one.
+    ///
+    /// # Errors
+    /// [`super::Error::Trimmed`] with the oldest number kept, or damage by its place.
+    fn read(&mut self, from: OrderNumber) -> Result<Chunk, super::Error>;
+}
+
+/// What opening a log gives: the log, and what the broker was when it last wrote to it.
+pub struct Opened {
+    /// The log, ready to append to.
+    pub log: Box<dyn Log>,
+    /// Where the order, the epoch and the sessions stood.
+    pub recovered: Recovered,
+}

@@ -1,0 +1,174 @@
+//! What the log keeps of a member, so that a restarted broker knows it again: session entries.
+//!
+//! ```text
+//!  0      1       2             3   4       12      20              28     32        36
+//!  | state | dialect | name length | 0 | floor | since | last sequence | runs | digests | name, runs, digests |
+//! ```
+//! A run is 20 bytes (first sequence, first order number, count), a digest 4.
+
+use super::fields::{Field, put, read_u8, read_u32, read_u64};
+use super::{ClientSequence, DecodeError, Dialect, Name, OrderNumber};
+
+/// The layout of an entry's fixed part, stated once.
+pub mod field {
+    use super::Field;
+    /// 1: a member; 0: it has left, and what was known of it is forgotten.
+    pub const STATE: Field = 0..1;
+    /// 0 binary, 1 JSON, 2 raw, 3 native: what it last spoke.
+    pub const DIALECT: Field = 1..2;
+    /// Bytes of the name.
+    pub const NAME_LENGTH: Field = 2..3;
+    /// Zero.
+    pub const RESERVED: Field = 3..4;
+    /// The first order number that it has not acknowledged.
+    pub const FLOOR: Field = 4..12;
+    /// When it was last heard, in microseconds since 1970 (UTC).
+    pub const HEARD: Field = 12..20;
+    /// The last client sequence that was ordered, 0 for none.
+    pub const LAST_SEQUENCE: Field = 20..28;
+    /// How many runs follow the name.
+    pub const RUNS: Field = 28..32;
+    /// How many digests follow the runs.
+    pub const DIGESTS: Field = 32..36;
+}
+
+/// Bytes before the name.
+pub const FIXED_LEN: usize = 36;
+const RUN_LEN: usize = 20;
+const DIGEST_LEN: usize = 4;
+
+/// Client sequences that follow one another and were ordered one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SequenceRun {
+    /// The first of the client sequences.
+    pub sequence: ClientSequence,
+    /// The order number that it got.
+    pub order: OrderNumber,
+    /// How many there are.
+    pub count: u32,
+}
+
+/// What the log keeps of one member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionEntry {
+    /// Whom it is about.
+    pub name: Name,
+    /// False when it has left: then nothing else in the entry means anything.
+    pub member: bool,
+    /// What it last spoke.
+    pub dialect: Dialect,
+    /// The first order number that it has not acknowledged.
+    pub floor: OrderNumber,
+    /// When it was last heard, in microseconds since 1970 (UTC).
+    pub heard: u64,
+    /// The last client sequence that was ordered.
+    pub last_sequence: ClientSequence,
+    /// Where the newest of its messages lie, oldest first, the last ending at `last_sequence`.
+    pub runs: Vec<SequenceRun>,
+    /// CRC-32 of the payload of each message in `runs`.
+    pub digests: Vec<u32>,
+}
+
+const DIALECTS: [Dialect; 4] = [
+    Dialect::Binary,
+    Dialect::Json,
+    Dialect::Raw,
+    Dialect::Native,
+];
+
+impl SessionEntry {
+    /// Bytes that this entry takes.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        FIXED_LEN
+            + self.name.as_bytes().len()
+            + self.runs.len() * RUN_LEN
+            + self.digests.len() * DIGEST_LEN
+    }
+
+    /// Appends the entry's bytes.
+    ///
+    /// # Panics
+    /// If there are more than 4 billion runs or digests, which the publish window rules out.
+    pub fn encode(&self, into: &mut Vec<u8>) {
+        let count = |len: usize| u32::try_from(len).expect("bounded by the publish window");
+        let dialect = DIALECTS.iter().position(|&known| known == self.dialect);
+        let mut fixed = [0; FIXED_LEN];
+        fixed[field::STATE.start] = u8::from(self.member);
+        fixed[field::DIALECT.start] = dialect
+            .and_then(|at| u8::try_from(at).ok())
+            .expect("every dialect is in the table");
+        fixed[field::NAME_LENGTH.start] =
+            u8::try_from(self.name.as_bytes().len()).expect("a name has at most 255 bytes");
+        put(&mut fixed, field::FLOOR, &self.floor.0.to_be_bytes());
+        put(&mut fixed, field::HEARD, &self.heard.to_be_bytes());
+        put(
+            &mut fixed,
+            field::LAST_SEQUENCE,
+            &self.last_sequence.0.to_be_bytes(),
+        );
+        put(
+            &mut fixed,
+            field::RUNS,
+            &count(self.runs.len()).to_be_bytes(),
+        );
+        put(
+            &mut fixed,
+            field::DIGESTS,
+            &count(self.digests.len()).to_be_bytes(),
+        );
+        into.extend_from_slice(&fixed);
+        into.extend_from_slice(self.name.as_bytes());
+        for run in &self.runs {
+            into.extend_from_slice(&run.sequence.0.to_be_bytes());
+            into.extend_from_slice(&run.order.0.to_be_bytes());
+            into.extend_from_slice(&run.count.to_be_bytes());
+        }
+        for digest in &self.digests {
+            into.extend_from_slice(&digest.to_be_bytes());
+        }
+    }
+
+    /// Reads the entry at the head of `bytes` and says how long it is.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, usize), DecodeError> {
+        let member = match read_u8(bytes, field::STATE)? {
+            0 => false,
+            1 => true,
+            _ => return Err(DecodeError::FieldOutOfRange),
+        };
+        let dialect = *DIALECTS
+            .get(usize::from(read_u8(bytes, field::DIALECT)?))
+            .ok_or(DecodeError::FieldOutOfRange)?;
+        let name_end = FIXED_LEN + usize::from(read_u8(bytes, field::NAME_LENGTH)?);
+        let runs_end = name_end + read_u32(bytes, field::RUNS)? as usize * RUN_LEN;
+        let end = runs_end + read_u32(bytes, field::DIGESTS)? as usize * DIGEST_LEN;
+        let bytes = bytes.get(..end).ok_or(DecodeError::Truncated)?;
+        let run = |run: &[u8]| {
+            Ok(SequenceRun {
+                sequence: ClientSequence(read_u64(run, 0..8)?),
+                order: OrderNumber(read_u64(run, 8..16)?),
+                count: read_u32(run, 16..20)?,
+            })
+        };
+        let entry = Self {
+            name: Name::new(&bytes[FIXED_LEN..name_end]).map_err(|_| DecodeError::BadName)?,
+            member,
+            dialect,
+            floor: OrderNumber(read_u64(bytes, field::FLOOR)?),
+            heard: read_u64(bytes, field::HEARD)?,
+            last_sequence: ClientSequence(read_u64(bytes, field::LAST_SEQUENCE)?),
+            runs: bytes[name_end..runs_end]
+                .chunks_exact(RUN_LEN)
+                .map(run)
+                .collect::<Result<_, _>>()?,
+            digests: bytes[runs_end..]
+                .chunks_exact(DIGEST_LEN)
+                .map(|digest| read_u32(digest, 0..4))
+                .collect::<Result<_, _>>()?,
+        };
+        Ok((entry, end))
+    }
+}
