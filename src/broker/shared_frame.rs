@@ -1,0 +1,278 @@
+//! One frame for many peers, and a peer's whole address: what the `zmq` crate cannot say.
+//!
+//! The only module with `unsafe`: it speaks to libzmq and to descriptors that libzmq owns. It
+//! must never decide anything.
+
+#![expect(unsafe_code, reason = "libzmq's messages are reached by raw calls")]
+
+use std::cell::UnsafeCell;
+use std::ffi::{c_int, c_void};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::Arc;
+
+use zmq_sys::zmq_msg_t;
+
+/// Up to here libzmq keeps the bytes in `zmq_msg_t` itself and counts no references.
+const INLINE_LEN: usize = 33;
+
+/// A frame that is encoded once and sent to any number of peers, without a copy of its bytes.
+///
+/// Only for sockets whose peers are elsewhere (`tcp`, `ipc`): over `inproc` the receiver would
+/// be given these very bytes, and could write to them.
+///
+/// It may move to another thread: nothing in libzmq's message is bound to one, its references
+/// are counted by an atomic, and the last of them drops an `Arc` of bytes wherever it happens to
+/// be. Two threads must not copy it at once, since the first copy writes to the original; so it
+/// is not `Sync`.
+pub(crate) struct SharedFrame {
+    original: UnsafeCell<RawMessage>,
+}
+
+impl SharedFrame {
+    /// The frame that is `range` of `bytes`, which live until the last peer has been served.
+    ///
+    /// # Panics
+    ///
+    /// When `range` is not within `bytes`, or memory is out.
+    pub(crate) fn new(bytes: Arc<Vec<u8>>, range: Range<usize>) -> Self {
+        let frame = &bytes[range];
+        let original = if frame.len() <= INLINE_LEN {
+            RawMessage::copied(frame)
+        } else {
+            let (data, len) = (frame.as_ptr(), frame.len());
+            RawMessage::borrowed(data, len, bytes)
+        };
+        Self {
+            original: UnsafeCell::new(original),
+        }
+    }
+
+    /// Sends the frame to one more peer; `flags` are `zmq::DONTWAIT` and `zmq::SNDMORE`.
+    ///
+    /// The socket is `&mut` because the `zmq` crate shows its pointer on no other terms.
+    pub(crate) fn send_copy(&self, socket: &mut zmq::Socket, flags: i32) -> zmq::Result<()> {
+        let mut copy = RawMessage::empty();
+        // SAFETY: both are initialised messages. The original is written to, and nobody else
+        // can be looking at it: the type is not `Sync`, and no reference outlives this call.
+        let copied = unsafe {
+            let original = &raw mut (*self.original.get()).0;
+            zmq_sys::zmq_msg_copy(&raw mut copy.0, original)
+        };
+        checked(copied)?;
+        // SAFETY: an initialised message, and a socket that `zmq::Socket` keeps open. What
+        // libzmq takes it replaces by an empty message, what it refuses stays ours: closing
+        // `copy` is right in both cases.
+        let sent = unsafe { zmq_sys::zmq_msg_send(&raw mut copy.0, socket.as_mut_ptr(), flags) };
+        checked(sent)
+    }
+}
+
+/// Host and port of the TCP peer that `message` came from, if its connection is still there.
+///
+/// libzmq says the host, and which descriptor it read from: `__fd` is what `ZMQ_SRCFD` reads,
+/// which the `zmq` crate has no call for. The descriptor may have been closed since, and its
+/// number given to another connection. So this is good for a log line, and for nothing that must
+/// be right; an answer that contradicts libzmq's host is none.
+pub(crate) fn peer_address(message: &mut zmq::Message) -> Option<SocketAddr> {
+    let host: IpAddr = message.gets("Peer-Address")?.parse().ok()?;
+    let number: RawFd = message
+        .gets("__fd")?
+        .parse()
+        .ok()
+        .filter(|number| *number >= 0)?;
+    // SAFETY: not -1, and borrowed for one call that only asks: whatever the number stands for
+    // by now is neither read, written nor closed.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+    let peer = SocketAddr::try_from(rustix::net::getpeername(descriptor).ok()??).ok()?;
+    (peer.ip().to_canonical() == host.to_canonical()).then_some(peer)
+}
+
+/// An initialised libzmq message, closed on drop. It may be moved in memory: it does not point
+/// into itself.
+struct RawMessage(zmq_msg_t);
+
+impl RawMessage {
+    fn empty() -> Self {
+        let mut message = zmq_msg_t::default();
+        // SAFETY: initialises the memory it is given, and cannot fail.
+        unsafe { zmq_sys::zmq_msg_init(&raw mut message) };
+        Self(message)
+    }
+
+    fn copied(bytes: &[u8]) -> Self {
+        let mut message = zmq_msg_t::default();
+        // SAFETY: initialises the memory it is given.
+        let code = unsafe { zmq_sys::zmq_msg_init_size(&raw mut message, bytes.len()) };
+        assert_eq!(code, 0, "no memory for a frame");
+        // SAFETY: libzmq has just made room for this many bytes, and nobody else knows of it.
+        unsafe {
+            let room = zmq_sys::zmq_msg_data(&raw mut message).cast::<u8>();
+            room.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+        Self(message)
+    }
+
+    /// `data` is in `owner`, which the message keeps.
+    fn borrowed(data: *const u8, len: usize, owner: Arc<Vec<u8>>) -> Self {
+        let mut message = zmq_msg_t::default();
+        let hint = Arc::into_raw(owner).cast_mut().cast::<c_void>();
+        let data = data.cast_mut().cast::<c_void>();
+        // SAFETY: the bytes stay where they are until `release` has given up this share of the
+        // `Arc`: nobody can grow a `Vec` that is shared. libzmq only reads them.
+        let code =
+            unsafe { zmq_sys::zmq_msg_init_data(&raw mut message, data, len, Some(release), hint) };
+        assert_eq!(code, 0, "no memory for a frame");
+        Self(message)
+    }
+}
+
+impl Drop for RawMessage {
+    fn drop(&mut self) {
+        // SAFETY: initialised by every constructor, and closed here only.
+        unsafe { zmq_sys::zmq_msg_close(&raw mut self.0) };
+    }
+}
+
+/// libzmq calls this once, from whichever thread lets go of the bytes last.
+unsafe extern "C" fn release(_data: *mut c_void, hint: *mut c_void) {
+    // SAFETY: `hint` is the share that `RawMessage::borrowed` took out of its `Arc`.
+    drop(unsafe { Arc::from_raw(hint.cast_const().cast::<Vec<u8>>()) });
+}
+
+fn checked(code: c_int) -> zmq::Result<()> {
+    if code == -1 {
+        // SAFETY: reads a number that belongs to this thread.
+        return Err(zmq::Error::from_raw(unsafe { zmq_sys::zmq_errno() }));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpStream;
+    use std::thread;
+
+    use super::*;
+
+    const DEADLINE_MS: i32 = 10_000;
+
+    fn bound(context: &zmq::Context, kind: zmq::SocketType) -> (zmq::Socket, String) {
+        let socket = context.socket(kind).unwrap();
+        socket.set_rcvtimeo(DEADLINE_MS).unwrap();
+        socket.set_sndtimeo(DEADLINE_MS).unwrap();
+        socket.bind("tcp://127.0.0.1:*").unwrap();
+        let endpoint = socket.get_last_endpoint().unwrap().unwrap();
+        (socket, endpoint)
+    }
+
+    fn connected(context: &zmq::Context, endpoint: &str) -> zmq::Socket {
+        let socket = context.socket(zmq::DEALER).unwrap();
+        socket.set_sndtimeo(DEADLINE_MS).unwrap();
+        socket.connect(endpoint).unwrap();
+        socket
+    }
+
+    /// Sends `len` bytes from the middle of a buffer to two peers, from a thread that did not
+    /// build the frame.
+    fn reaches_two_peers_and_is_freed(len: usize) {
+        let bytes: Arc<Vec<u8>> = Arc::new((0..=250).cycle().take(len + 20).collect());
+        let frame = SharedFrame::new(Arc::clone(&bytes), 10..10 + len);
+
+        let context = zmq::Context::new();
+        let (left, left_endpoint) = bound(&context, zmq::DEALER);
+        let (right, right_endpoint) = bound(&context, zmq::DEALER);
+        let mut to_left = connected(&context, &left_endpoint);
+        let mut to_right = connected(&context, &right_endpoint);
+        thread::spawn(move || {
+            frame.send_copy(&mut to_left, 0).unwrap();
+            frame.send_copy(&mut to_right, zmq::SNDMORE).unwrap();
+            frame.send_copy(&mut to_right, 0).unwrap();
+        })
+        .join()
+        .unwrap();
+
+        let expected = &bytes[10..10 + len];
+        assert_eq!(left.recv_multipart(0).unwrap(), [expected]);
+        assert_eq!(right.recv_multipart(0).unwrap(), [expected, expected]);
+
+        // libzmq is done with everything once its context has ended.
+        drop((left, right, context));
+        assert_eq!(Arc::strong_count(&bytes), 1);
+    }
+
+    #[test]
+    fn an_empty_frame() {
+        reaches_two_peers_and_is_freed(0);
+    }
+
+    #[test]
+    fn the_longest_frame_that_libzmq_keeps_inline() {
+        reaches_two_peers_and_is_freed(INLINE_LEN);
+    }
+
+    #[test]
+    fn the_shortest_frame_that_is_shared() {
+        reaches_two_peers_and_is_freed(INLINE_LEN + 1);
+    }
+
+    #[test]
+    fn a_long_frame() {
+        reaches_two_peers_and_is_freed(64 * 1024);
+    }
+
+    #[test]
+    fn a_shared_frame_holds_one_share_and_a_short_one_none() {
+        let bytes = Arc::new(vec![7; 100]);
+        let shared = SharedFrame::new(Arc::clone(&bytes), 0..100);
+        assert_eq!(Arc::strong_count(&bytes), 2);
+        let short = SharedFrame::new(Arc::clone(&bytes), 0..INLINE_LEN);
+        assert_eq!(Arc::strong_count(&bytes), 2);
+        drop((shared, short));
+        assert_eq!(Arc::strong_count(&bytes), 1);
+    }
+
+    #[test]
+    fn a_refused_frame_can_be_sent_again() {
+        let bytes = Arc::new(vec![7; 100]);
+        let frame = SharedFrame::new(Arc::clone(&bytes), 0..100);
+        let context = zmq::Context::new();
+        let mut alone = context.socket(zmq::DEALER).unwrap();
+        assert_eq!(
+            frame.send_copy(&mut alone, zmq::DONTWAIT),
+            Err(zmq::Error::EAGAIN)
+        );
+
+        let (peer, endpoint) = bound(&context, zmq::DEALER);
+        frame
+            .send_copy(&mut connected(&context, &endpoint), 0)
+            .unwrap();
+        assert_eq!(peer.recv_bytes(0).unwrap(), *bytes);
+        drop((frame, alone, peer, context));
+        assert_eq!(Arc::strong_count(&bytes), 1);
+    }
+
+    #[test]
+    fn the_address_of_a_tcp_peer() {
+        let context = zmq::Context::new();
+        let (stream, endpoint) = bound(&context, zmq::STREAM);
+        let mut peer = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
+        peer.write_all(b"hola").unwrap();
+
+        // The connection announces itself by an empty frame, then come the bytes.
+        for body in [&b""[..], b"hola"] {
+            let mut identity = stream.recv_msg(0).unwrap();
+            let mut message = stream.recv_msg(0).unwrap();
+            assert_eq!(&message[..], body);
+            assert_eq!(peer_address(&mut identity), peer.local_addr().ok());
+            assert_eq!(peer_address(&mut message), peer.local_addr().ok());
+        }
+    }
+
+    #[test]
+    fn a_message_of_our_own_has_no_address() {
+        assert_eq!(peer_address(&mut zmq::Message::from("hola")), None);
+    }
+}
