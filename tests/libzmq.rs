@@ -1,6 +1,7 @@
 //! The libzmq that we are linked with has what `.libzmq` builds it with.
 
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::fs;
 use std::net::TcpStream;
@@ -17,13 +18,10 @@ fn it_is_4_3_5_with_curve() {
 
 #[test]
 fn it_wakes_its_threads_by_eventfd_and_names_them() {
-    let context = zmq::Context::new();
-    let _socket = context.socket(zmq::DEALER).unwrap();
+    let _connection = Connection::new();
     let any = |directory: &str, is: &dyn Fn(&fs::DirEntry) -> bool| {
-        fs::read_dir(directory)
-            .unwrap()
-            .flatten()
-            .any(|entry| is(&entry))
+        let mut entries = fs::read_dir(directory).unwrap().flatten();
+        entries.any(|entry| is(&entry))
     };
     assert!(any("/proc/self/fd", &|descriptor| {
         fs::read_link(descriptor.path()).is_ok_and(|to| to.ends_with("anon_inode:[eventfd]"))
@@ -35,18 +33,9 @@ fn it_wakes_its_threads_by_eventfd_and_names_them() {
 
 #[test]
 fn its_connections_are_kept_alive() {
-    let context = zmq::Context::new();
-    let stream = context.socket(zmq::STREAM).unwrap();
-    stream.set_tcp_keepalive(1).unwrap();
-    stream.set_rcvtimeo(10_000).unwrap();
-    stream.bind("tcp://127.0.0.1:*").unwrap();
-    let endpoint = stream.get_last_endpoint().unwrap().unwrap();
-    let peer = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
-    stream
-        .recv_multipart(0)
-        .expect("the connection announces itself");
-
-    let remote_port = format!(":{:04X}", peer.local_addr().unwrap().port());
+    let connection = Connection::new();
+    let port = connection.peer.local_addr().unwrap().port();
+    let remote_port = format!(":{port:04X}");
     let connections = fs::read_to_string("/proc/self/net/tcp").unwrap();
     let timer = connections.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -55,4 +44,28 @@ fn its_connections_are_kept_alive() {
             .then(|| fields[5][..2].to_owned())
     });
     assert_eq!(timer.as_deref(), Some(KEEPALIVE_TIMER));
+}
+
+/// A TCP connection that libzmq's I/O thread has taken.
+struct Connection {
+    peer: TcpStream,
+    _stream: zmq::Socket,
+}
+
+impl Connection {
+    fn new() -> Self {
+        let stream = zmq::Context::new().socket(zmq::STREAM).unwrap();
+        stream.set_tcp_keepalive(1).unwrap();
+        stream.set_rcvtimeo(10_000).unwrap();
+        stream.bind("tcp://127.0.0.1:*").unwrap();
+        let endpoint = stream.get_last_endpoint().unwrap().unwrap();
+        let peer = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
+        stream
+            .recv_multipart(0)
+            .expect("the connection announces itself");
+        Self {
+            peer,
+            _stream: stream,
+        }
+    }
 }

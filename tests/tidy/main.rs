@@ -1,0 +1,87 @@
+//! Holds the house: the floors, and how large, finished and safe a file has to be.
+//!
+//! A rule takes a file and says where it is broken; `broken.rs` sees each of them fail.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "what cannot be read cannot be held to a rule"
+)]
+
+mod broken;
+mod functions;
+mod paths;
+mod rules;
+mod source;
+
+use rules::Finding;
+use source::Source;
+
+/// Fails with what `rule` finds in the files that lie in one of `directories`.
+fn holds(directories: &[&str], rule: impl Fn(&Source) -> Vec<Finding>) {
+    let sources = source::all();
+    let found: Vec<String> = (sources.iter())
+        .filter(|source| {
+            directories
+                .iter()
+                .any(|directory| source.path.starts_with(directory))
+        })
+        .flat_map(|source| {
+            let place = |finding: Finding| format!("{}:{finding}", source.path);
+            rule(source).into_iter().map(place)
+        })
+        .collect();
+    assert!(found.is_empty(), "\n\n{}\n", found.join("\n"));
+}
+
+const EVERYWHERE: &[&str] = &[""];
+const OURS: &[&str] = &["src/", "bin/", ".libzmq/"];
+
+#[test]
+fn imports_go_down() {
+    holds(&["src/"], rules::imports_go_down);
+}
+
+#[test]
+fn the_core_is_pure() {
+    holds(&["src/core"], rules::is_pure);
+}
+
+#[test]
+fn zmq_stays_in_its_rooms() {
+    holds(&["src/"], rules::leaves_zmq_alone);
+}
+
+#[test]
+fn unsafe_stays_in_its_room() {
+    holds(EVERYWHERE, rules::is_safe);
+}
+
+#[test]
+fn files_are_short() {
+    holds(EVERYWHERE, rules::is_short);
+}
+
+#[test]
+fn functions_are_short() {
+    holds(EVERYWHERE, rules::has_short_functions);
+}
+
+#[test]
+fn lines_are_short() {
+    holds(EVERYWHERE, rules::has_short_lines);
+}
+
+#[test]
+fn files_say_what_they_are() {
+    holds(EVERYWHERE, rules::has_a_header);
+}
+
+#[test]
+fn nothing_is_unfinished() {
+    holds(EVERYWHERE, rules::is_finished);
+}
+
+#[test]
+fn nothing_is_unwrapped() {
+    holds(OURS, rules::never_unwraps);
+}
