@@ -114,11 +114,17 @@ impl Header {
         if length > bytes.len() {
             return Err(DecodeError::Truncated);
         }
+        let count = read_u32(header, field::COUNT)?;
+        let first = OrderNumber(read_u64(header, field::FIRST)?);
+        // Whoever holds a header may ask for its end.
+        if first.0.checked_add(u64::from(count)).is_none() {
+            return Err(DecodeError::FieldOutOfRange);
+        }
         Ok(Self {
             kind: kind.ok_or(DecodeError::UnexpectedKind)?,
             length,
-            count: read_u32(header, field::COUNT)?,
-            first: OrderNumber(read_u64(header, field::FIRST)?),
+            count,
+            first,
             durable: OrderNumber(read_u64(header, field::DURABLE)?),
             log_id: LogId(read_u64(header, field::LOG_ID)?),
             epoch: Epoch(read_u32(header, field::EPOCH)?),
@@ -171,10 +177,8 @@ pub fn verify(bytes: &[u8]) -> Result<Header, DecodeError> {
     let header = Header::decode(bytes)?;
     let mut body = &bytes[HEADER_LEN..header.length];
     if header.kind != Kind::Messages {
-        return match crc32fast::hash(body) == header.body_checksum {
-            true => Ok(header),
-            false => Err(DecodeError::BadChecksum),
-        };
+        let intact = crc32fast::hash(body) == header.body_checksum;
+        return intact.then_some(header).ok_or(DecodeError::BadChecksum);
     }
     for place in 0..u64::from(header.count) {
         let (record, length) = Record::verify(body)?;
@@ -195,16 +199,20 @@ pub fn verify(bytes: &[u8]) -> Result<Header, DecodeError> {
 /// Trusts checksums (see [`Record::decode`]); ends after the first error it yields.
 pub fn records(frame: &[u8]) -> Records<'_> {
     Records {
-        rest: frame,
+        batch: &[],
         left_in_batch: 0,
+        rest: frame,
     }
 }
 
 /// See [`records`].
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
-    rest: &'a [u8],
+    /// What has not been read of the batch that is being read.
+    batch: &'a [u8],
     left_in_batch: u32,
+    /// The batches after it.
+    rest: &'a [u8],
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -213,33 +221,44 @@ impl<'a> Iterator for Records<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         while self.left_in_batch == 0 {
-            if self.rest.is_empty() {
+            if self.batch.is_empty() && self.rest.is_empty() {
                 return None;
             }
-            match Header::decode(self.rest) {
-                Ok(header) if header.kind == Kind::Messages => {
-                    self.left_in_batch = header.count;
-                    self.rest = &self.rest[HEADER_LEN..];
-                }
-                Ok(_) => return self.fail(DecodeError::UnexpectedKind),
-                Err(error) => return self.fail(error),
+            if let Err(error) = self.next_batch() {
+                return Some(Err(self.end(error)));
             }
         }
-        match Record::decode(self.rest) {
+        match Record::decode(self.batch) {
             Ok((record, length)) => {
-                self.rest = &self.rest[length..];
+                self.batch = &self.batch[length..];
                 self.left_in_batch -= 1;
                 Some(Ok(record))
             }
-            Err(error) => self.fail(error),
+            Err(error) => Some(Err(self.end(error))),
         }
     }
 }
 
-impl<'a> Records<'a> {
-    fn fail(&mut self, error: DecodeError) -> Option<Result<Record<'a>, DecodeError>> {
+impl Records<'_> {
+    fn next_batch(&mut self) -> Result<(), DecodeError> {
+        if !self.batch.is_empty() {
+            return Err(DecodeError::Trailing);
+        }
+        let header = Header::decode(self.rest)?;
+        if header.kind != Kind::Messages {
+            return Err(DecodeError::UnexpectedKind);
+        }
+        let (batch, rest) = self.rest.split_at(header.length);
+        self.batch = &batch[HEADER_LEN..];
+        self.left_in_batch = header.count;
+        self.rest = rest;
+        Ok(())
+    }
+
+    /// Nothing comes after an error.
+    fn end(&mut self, error: DecodeError) -> DecodeError {
         *self = records(&[]);
-        Some(Err(error))
+        error
     }
 }
 

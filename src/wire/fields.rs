@@ -29,6 +29,19 @@ pub(super) fn read_u8(bytes: &[u8], field: Field) -> Result<u8, DecodeError> {
         .ok_or(DecodeError::Truncated)
 }
 
+/// Splits off `count` items of `each` bytes. A count is a peer's word: it may claim more bytes
+/// than a machine's `usize` can count.
+pub(super) fn split_items(
+    bytes: &[u8],
+    count: u32,
+    each: usize,
+) -> Result<(&[u8], &[u8]), DecodeError> {
+    usize::try_from(count)
+        .ok()
+        .and_then(|count| bytes.split_at_checked(count.checked_mul(each)?))
+        .ok_or(DecodeError::Truncated)
+}
+
 /// Writes a field of a buffer that is known to have it.
 pub(super) fn put(buffer: &mut [u8], field: Field, value: &[u8]) {
     buffer[field].copy_from_slice(value);

@@ -11,7 +11,7 @@
 //!  pong     | O 1 06 0       |
 //! ```
 
-use super::fields::{Field, read_u8, read_u16, read_u32, read_u64};
+use super::fields::{Field, read_u8, read_u16, read_u32, read_u64, split_items};
 use super::{Acked, ClientMessage, ClientSequence, DecodeError, LogId, Name, OrderNumber};
 
 /// The first byte of every native frame. No frame of another dialect begins with it: the binary
@@ -169,9 +169,7 @@ impl<'a> Publish<'a> {
         }
         let mut rest = &frame[PUBLISH_LEN..];
         for _ in 0..count {
-            let length = read_u32(rest, 0..PUBLISH_MESSAGE_LEN)? as usize;
-            let end = PUBLISH_MESSAGE_LEN + length;
-            rest = rest.get(end..).ok_or(DecodeError::Truncated)?;
+            (_, rest) = split_payload(rest)?;
         }
         let messages = &frame[PUBLISH_LEN..];
         if rest.is_empty() {
@@ -189,12 +187,17 @@ impl<'a> Publish<'a> {
     pub fn payloads(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = self.messages;
         std::iter::from_fn(move || {
-            let length = read_u32(rest, 0..PUBLISH_MESSAGE_LEN).ok()? as usize;
-            let (message, after) = rest.split_at_checked(PUBLISH_MESSAGE_LEN + length)?;
+            let (payload, after) = split_payload(rest).ok()?;
             rest = after;
-            Some(&message[PUBLISH_MESSAGE_LEN..])
+            Some(payload)
         })
     }
+}
+
+/// Splits off the first payload of a publish frame's messages.
+fn split_payload(messages: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
+    let length = read_u32(messages, 0..PUBLISH_MESSAGE_LEN)?;
+    split_items(&messages[PUBLISH_MESSAGE_LEN..], length, 1)
 }
 
 /// Builds a publish frame message by message.

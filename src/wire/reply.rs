@@ -9,9 +9,9 @@
 //!  pong     | O 1 06 0       |
 //! ```
 
-use super::fields::{Field, read_u8, read_u16, read_u32, read_u64};
+use super::fields::{Field, read_u8, read_u16, read_u32, read_u64, split_items};
 use super::native::{self, PREFIX_LEN, VERSION, prefix};
-use super::sessions::SequenceRun;
+use super::sessions::{RUN_LEN, SequenceRun};
 use super::{ClientSequence, DecodeError, Epoch, LogId, OrderNumber, batch};
 
 /// The third byte of the frames that only the broker sends.
@@ -39,7 +39,6 @@ const WELCOME_RESUMED: u8 = 1;
 
 const CONFIRM_COUNT: Field = 4..8;
 const CONFIRM_LEN: usize = 8;
-const CONFIRM_RUN_LEN: usize = 20;
 
 const CODE: Field = 4..6;
 const TEXT_LENGTH: Field = 6..8;
@@ -188,25 +187,17 @@ pub fn confirm(runs: &[SequenceRun]) -> Vec<u8> {
     let mut frame = prefix(kind::CONFIRM, 0);
     frame.extend_from_slice(&count.to_be_bytes());
     for run in runs {
-        frame.extend_from_slice(&run.sequence.0.to_be_bytes());
-        frame.extend_from_slice(&run.order.0.to_be_bytes());
-        frame.extend_from_slice(&run.count.to_be_bytes());
+        run.encode(&mut frame);
     }
     frame
 }
 
 fn decode_confirm(frame: &[u8]) -> Result<Vec<SequenceRun>, DecodeError> {
-    let count = read_u32(frame, CONFIRM_COUNT)? as usize;
-    exactly(frame, CONFIRM_LEN + count * CONFIRM_RUN_LEN)?;
-    frame[CONFIRM_LEN..]
-        .chunks_exact(CONFIRM_RUN_LEN)
-        .map(|run| {
-            Ok(SequenceRun {
-                sequence: ClientSequence(read_u64(run, 0..8)?),
-                order: OrderNumber(read_u64(run, 8..16)?),
-                count: read_u32(run, 16..20)?,
-            })
-        })
+    let count = read_u32(frame, CONFIRM_COUNT)?;
+    let (runs, rest) = split_items(&frame[CONFIRM_LEN..], count, RUN_LEN)?;
+    exactly(rest, 0)?;
+    runs.chunks_exact(RUN_LEN)
+        .map(SequenceRun::decode)
         .collect()
 }
 

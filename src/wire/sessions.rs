@@ -4,9 +4,9 @@
 //!  0      1       2             3   4       12      20              28     32        36
 //!  | state | dialect | name length | 0 | floor | since | last sequence | runs | digests | name, runs, digests |
 //! ```
-//! A run is 20 bytes (first sequence, first order number, count), a digest 4.
+//! A run is 20 bytes, see [`run_field`], a digest 4.
 
-use super::fields::{Field, put, read_u8, read_u32, read_u64};
+use super::fields::{Field, put, read_u8, read_u32, read_u64, split_items};
 use super::{ClientSequence, DecodeError, Dialect, Name, OrderNumber};
 
 /// The layout of an entry's fixed part, stated once.
@@ -32,10 +32,23 @@ pub mod field {
     pub const DIGESTS: Field = 32..36;
 }
 
+/// The layout of a [`SequenceRun`], stated once: in an entry and in a confirmation.
+pub mod run_field {
+    use super::Field;
+    /// The first client sequence.
+    pub const SEQUENCE: Field = 0..8;
+    /// The order number that it got.
+    pub const ORDER: Field = 8..16;
+    /// How many follow one another.
+    pub const COUNT: Field = 16..20;
+}
+
 /// Bytes before the name.
 pub const FIXED_LEN: usize = 36;
-const RUN_LEN: usize = 20;
-const DIGEST_LEN: usize = 4;
+/// Bytes of a [`SequenceRun`].
+pub const RUN_LEN: usize = 20;
+/// Bytes of a digest.
+pub const DIGEST_LEN: usize = 4;
 
 /// Client sequences that follow one another and were ordered one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +57,33 @@ pub struct SequenceRun {
     pub sequence: ClientSequence,
     /// The order number that it got.
     pub order: OrderNumber,
-    /// How many there are.
+    /// How many there are; at least 1.
     pub count: u32,
+}
+
+impl SequenceRun {
+    /// Appends the run's bytes.
+    pub(super) fn encode(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&self.sequence.0.to_be_bytes());
+        into.extend_from_slice(&self.order.0.to_be_bytes());
+        into.extend_from_slice(&self.count.to_be_bytes());
+    }
+
+    /// Reads the [`RUN_LEN`] bytes of a run. Its end fits its numbers, so that whoever holds a
+    /// run may count to it.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let run = Self {
+            sequence: ClientSequence(read_u64(bytes, run_field::SEQUENCE)?),
+            order: OrderNumber(read_u64(bytes, run_field::ORDER)?),
+            count: read_u32(bytes, run_field::COUNT)?,
+        };
+        let count = u64::from(run.count);
+        let fits = run.sequence.checked_plus(count).is_some();
+        if count == 0 || !fits || run.order.0.checked_add(count).is_none() {
+            return Err(DecodeError::FieldOutOfRange);
+        }
+        Ok(run)
+    }
 }
 
 /// What the log keeps of one member.
@@ -120,9 +158,7 @@ impl SessionEntry {
         into.extend_from_slice(&fixed);
         into.extend_from_slice(self.name.as_bytes());
         for run in &self.runs {
-            into.extend_from_slice(&run.sequence.0.to_be_bytes());
-            into.extend_from_slice(&run.order.0.to_be_bytes());
-            into.extend_from_slice(&run.count.to_be_bytes());
+            run.encode(into);
         }
         for digest in &self.digests {
             into.extend_from_slice(&digest.to_be_bytes());
@@ -142,33 +178,30 @@ impl SessionEntry {
         let dialect = *DIALECTS
             .get(usize::from(read_u8(bytes, field::DIALECT)?))
             .ok_or(DecodeError::FieldOutOfRange)?;
-        let name_end = FIXED_LEN + usize::from(read_u8(bytes, field::NAME_LENGTH)?);
-        let runs_end = name_end + read_u32(bytes, field::RUNS)? as usize * RUN_LEN;
-        let end = runs_end + read_u32(bytes, field::DIGESTS)? as usize * DIGEST_LEN;
-        let bytes = bytes.get(..end).ok_or(DecodeError::Truncated)?;
-        let run = |run: &[u8]| {
-            Ok(SequenceRun {
-                sequence: ClientSequence(read_u64(run, 0..8)?),
-                order: OrderNumber(read_u64(run, 8..16)?),
-                count: read_u32(run, 16..20)?,
-            })
-        };
+        if read_u8(bytes, field::RESERVED)? != 0 {
+            return Err(DecodeError::FieldOutOfRange);
+        }
+        let name_length = u32::from(read_u8(bytes, field::NAME_LENGTH)?);
+        let rest = bytes.get(FIXED_LEN..).ok_or(DecodeError::Truncated)?;
+        let (name, rest) = split_items(rest, name_length, 1)?;
+        let (runs, rest) = split_items(rest, read_u32(bytes, field::RUNS)?, RUN_LEN)?;
+        let (digests, rest) = split_items(rest, read_u32(bytes, field::DIGESTS)?, DIGEST_LEN)?;
         let entry = Self {
-            name: Name::new(&bytes[FIXED_LEN..name_end]).map_err(|_| DecodeError::BadName)?,
+            name: Name::new(name).map_err(|_| DecodeError::BadName)?,
             member,
             dialect,
             floor: OrderNumber(read_u64(bytes, field::FLOOR)?),
             heard: read_u64(bytes, field::HEARD)?,
             last_sequence: ClientSequence(read_u64(bytes, field::LAST_SEQUENCE)?),
-            runs: bytes[name_end..runs_end]
+            runs: runs
                 .chunks_exact(RUN_LEN)
-                .map(run)
+                .map(SequenceRun::decode)
                 .collect::<Result<_, _>>()?,
-            digests: bytes[runs_end..]
+            digests: digests
                 .chunks_exact(DIGEST_LEN)
                 .map(|digest| read_u32(digest, 0..4))
                 .collect::<Result<_, _>>()?,
         };
-        Ok((entry, end))
+        Ok((entry, bytes.len() - rest.len()))
     }
 }
