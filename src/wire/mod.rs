@@ -9,6 +9,7 @@ pub mod json;
 pub mod native;
 pub mod raw;
 pub mod record;
+pub mod rendering;
 pub mod reply;
 pub mod sessions;
 
