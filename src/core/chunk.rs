@@ -86,6 +86,12 @@ impl OpenBatch {
         }
     }
 
+    /// The number of the first message, there or to come.
+    #[must_use]
+    pub fn first(&self) -> OrderNumber {
+        self.first
+    }
+
     /// The number that the next message gets.
     #[must_use]
     pub fn next(&self) -> OrderNumber {

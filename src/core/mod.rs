@@ -3,8 +3,30 @@
 //! No sockets, threads, clocks, files or randomness of its own: time is an argument, bytes come
 //! in and go out, and the same inputs give the same outputs.
 
+mod appends;
+mod backlog;
 mod chunk;
+mod frames;
+mod input;
+mod limits;
+mod members;
+mod outbox;
+mod publisher;
+mod ready;
 mod recovered;
+mod route;
+mod sequencer;
+mod session;
+mod status;
+mod time;
 
 pub use chunk::{Chunk, OpenBatch};
+pub use input::{Input, LoadError, Packet, Undelivered};
+pub use limits::Limits;
+pub use members::SessionId;
+pub use ready::{Event, Frames, Outgoing, Ready, Write};
 pub use recovered::Recovered;
+pub use route::{Route, Transport};
+pub use sequencer::Sequencer;
+pub use status::{Counters, MemberStatus};
+pub use time::{Now, Time};

@@ -30,18 +30,25 @@ impl Recovered {
     }
 
     /// Takes one entry of a snapshot or of a session change.
-    pub fn change(&mut self, entry: SessionEntry) {
-        if entry.member {
-            self.sessions.insert(entry.name.clone(), entry);
-        } else {
-            self.sessions.remove(&entry.name);
+    ///
+    /// A change does not repeat what is remembered of a member's publishing: that follows from
+    /// its messages, so what is known of it stays.
+    pub fn change(&mut self, mut entry: SessionEntry) {
+        let known = self.sessions.remove(&entry.name);
+        if !entry.member {
+            return;
         }
+        if let Some(known) = known
+            && entry.digests.is_empty()
+        {
+            entry.last_sequence = known.last_sequence;
+            entry.runs = known.runs;
+            entry.digests = known.digests;
+        }
+        self.sessions.insert(entry.name.clone(), entry);
     }
 
     /// Takes one message, so that no client sequence is ordered twice.
-    ///
-    /// A session's entry may be newer than the message it is written before, so what the entry
-    /// already counts is passed over.
     pub fn message(&mut self, record: &Record<'_>) {
         self.next = record.order.plus(1);
         if record.client_sequence == ClientSequence::NONE {

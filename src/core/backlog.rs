@@ -1,0 +1,162 @@
+//! The newest stretch of the order, and older ones that were read back: what members are fed from.
+//!
+//! Members at the head, and those that catch up side by side, are sent the same bytes.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::frames::{Rendered, render};
+use super::{Chunk, Frames, Limits};
+use crate::wire::{Dialect, OrderNumber};
+
+/// What an entry takes besides its bytes, so that many small chunks are bounded, too.
+const ENTRY_OVERHEAD: usize = 256;
+
+/// Chunks in memory. Invariant: `tail` has no gaps and ends at `end`.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    tail: Shelf,
+    /// Stretches older than the tail, in the order in which they were read.
+    loaded: Shelf,
+    loading: BTreeSet<OrderNumber>,
+    end: OrderNumber,
+}
+
+impl Backlog {
+    /// Nothing in memory, of an order that goes on with `end`.
+    pub(super) fn new(end: OrderNumber, limits: &Limits) -> Self {
+        Self {
+            tail: Shelf::new(limits.tail_bytes),
+            loaded: Shelf::new(limits.loaded_bytes),
+            loading: BTreeSet::new(),
+            end,
+        }
+    }
+
+    /// The number after the newest message.
+    pub(super) fn end(&self) -> OrderNumber {
+        self.end
+    }
+
+    /// Adds the next chunk.
+    pub(super) fn push(&mut self, chunk: Chunk) {
+        assert_eq!(chunk.first(), self.end, "the order has no gaps");
+        self.end = chunk.end();
+        self.tail.push(chunk);
+    }
+
+    /// Takes a stretch that was asked for with [`want`](Self::want), or that it failed.
+    pub(super) fn loaded(&mut self, asked: OrderNumber, chunk: Option<Chunk>) {
+        self.loading.remove(&asked);
+        let Some(chunk) = chunk else { return };
+        let twice = self
+            .loaded
+            .entries
+            .iter()
+            .any(|entry| entry.chunk.first() == chunk.first());
+        if !twice {
+            self.loaded.push(chunk);
+        }
+    }
+
+    /// Whether the stretch that holds `order` has to be asked for: not if it already was.
+    pub(super) fn want(&mut self, order: OrderNumber) -> bool {
+        self.loading.insert(order)
+    }
+
+    /// The chunk that holds `order`, if it is in memory.
+    pub(super) fn find(&mut self, order: OrderNumber) -> Option<Found<'_>> {
+        let newest = self
+            .tail
+            .entries
+            .front()
+            .is_some_and(|entry| entry.chunk.first() <= order);
+        if newest {
+            let entries = &self.tail.entries;
+            let at = entries.partition_point(|entry| entry.chunk.end() <= order);
+            return (at < entries.len()).then_some(Found {
+                shelf: &mut self.tail,
+                at,
+            });
+        }
+        let holds = |entry: &Entry| entry.chunk.first() <= order && order < entry.chunk.end();
+        let at = self.loaded.entries.iter().position(holds)?;
+        Some(Found {
+            shelf: &mut self.loaded,
+            at,
+        })
+    }
+}
+
+/// Chunks up to a number of bytes, of which the oldest go first.
+#[derive(Debug)]
+struct Shelf {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    most_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    chunk: Chunk,
+    /// The chunk in the binary, the JSON and the raw dialect, once somebody needs it.
+    rendered: [Option<Rendered>; 3],
+    bytes: usize,
+}
+
+impl Shelf {
+    fn new(most_bytes: usize) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            bytes: 0,
+            most_bytes,
+        }
+    }
+
+    fn push(&mut self, chunk: Chunk) {
+        let bytes = chunk.bytes().len() + ENTRY_OVERHEAD;
+        self.bytes += bytes;
+        self.entries.push_back(Entry {
+            chunk,
+            rendered: [const { None }; 3],
+            bytes,
+        });
+        while self.bytes > self.most_bytes && self.entries.len() > 1 {
+            let oldest = self.entries.pop_front();
+            self.bytes -= oldest.map_or(0, |entry| entry.bytes);
+        }
+    }
+}
+
+/// A chunk in memory.
+pub(super) struct Found<'a> {
+    shelf: &'a mut Shelf,
+    at: usize,
+}
+
+impl Found<'_> {
+    /// The chunk itself, as native peers get it.
+    pub(super) fn chunk(&self) -> &Chunk {
+        &self.shelf.entries[self.at].chunk
+    }
+
+    /// The chunk's frames in a fixed dialect, and whether this was the first to ask for them;
+    /// only then are the messages that had to be altered to be counted.
+    pub(super) fn frames(&mut self, dialect: Dialect) -> (Frames, u64) {
+        let entry = &mut self.shelf.entries[self.at];
+        let slot = match dialect {
+            Dialect::Binary | Dialect::Native => 0,
+            Dialect::Json => 1,
+            Dialect::Raw => 2,
+        };
+        if let Some(rendered) = &entry.rendered[slot] {
+            return (rendered.frames.clone(), 0);
+        }
+        let rendered = render(&entry.chunk, dialect);
+        let bytes = rendered.frames.bytes().len();
+        let result = (rendered.frames.clone(), rendered.altered);
+        entry.bytes += bytes;
+        self.shelf.bytes += bytes;
+        entry.rendered[slot] = Some(rendered);
+        result
+    }
+}

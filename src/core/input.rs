@@ -1,0 +1,89 @@
+//! What the broker's machine is told.
+
+use super::{Chunk, Route, Transport};
+use crate::wire::OrderNumber;
+
+/// One thing that has happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A ZeroMQ peer has sent a message.
+    Packet(Packet<'a>),
+    /// Somebody has connected over plain TCP.
+    Connected {
+        /// The socket's name for the connection.
+        id: &'a [u8],
+        /// `host:port` of the peer: its name.
+        name: &'a str,
+    },
+    /// Bytes have arrived over plain TCP.
+    Bytes {
+        /// The socket's name for the connection.
+        id: &'a [u8],
+        /// What was read.
+        bytes: &'a [u8],
+    },
+    /// A plain TCP connection is gone.
+    Disconnected {
+        /// The socket's name for the connection.
+        id: &'a [u8],
+    },
+    /// A frame could not be handed to a socket.
+    Undelivered {
+        /// For whom it was.
+        to: &'a Route,
+        /// Why not.
+        why: Undelivered,
+    },
+    /// A stretch of the log, asked for by [`Ready::loads`](super::Ready::loads).
+    Loaded {
+        /// The number that was asked for.
+        from: OrderNumber,
+        /// What was there.
+        result: Result<Chunk, LoadError>,
+    },
+    /// Time has passed: what has a deadline is to be looked at.
+    Tick,
+}
+
+/// A message of a ZeroMQ peer as it came from the socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// The routing id of the connection.
+    pub id: &'a [u8],
+    /// Whether an empty frame came before the message.
+    pub delimited: bool,
+    /// The frame that holds the message.
+    pub body: &'a [u8],
+    /// Whether more frames followed than any dialect has.
+    pub excess: bool,
+}
+
+impl Packet<'_> {
+    /// The connection that the packet came over.
+    #[must_use]
+    pub fn route(&self) -> Route {
+        Route {
+            transport: Transport::Zmq,
+            id: self.id.into(),
+            delimited: self.delimited,
+        }
+    }
+}
+
+/// Why a frame could not be handed to a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Undelivered {
+    /// The peer's queue is at its high-water mark.
+    Full,
+    /// There is no such connection.
+    Gone,
+}
+
+/// Why a stretch of the log could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// It is no longer kept; this is the oldest number that is.
+    Trimmed(OrderNumber),
+    /// It cannot be read; where and why, for the log.
+    Unreadable(String),
+}

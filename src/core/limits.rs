@@ -1,0 +1,59 @@
+//! Every bound of the broker's machine, by name.
+
+use std::time::Duration;
+
+/// What the broker's machine allows. The defaults serve a few hundred members.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The most bytes of one message.
+    pub message_bytes: usize,
+    /// The most messages that a native peer may have unconfirmed, and that are remembered to
+    /// recognise a repeated publish by its payload and number.
+    pub publish_window: u32,
+    /// The most frames in flight to a member; in the fixed dialects a frame is a message. Below
+    /// libzmq's high-water mark, so that the socket never says no.
+    pub window_frames: u64,
+    /// The most bytes in flight to a member, unless a single message is larger.
+    pub window_bytes: usize,
+    /// Bytes of the newest messages that are kept in memory for members close to the head.
+    pub tail_bytes: usize,
+    /// Bytes of older messages, read back from the log, that are kept for those who follow.
+    pub loaded_bytes: usize,
+    /// Bytes of a batch after which it is closed, even if there is more to order.
+    pub batch_bytes: usize,
+    /// The most members, present or away.
+    pub members: usize,
+    /// Time without progress after which the first unacknowledged message is sent again.
+    pub resend_after: Duration,
+    /// The longest that doubling `resend_after` may lead to.
+    pub resend_after_most: Duration,
+    /// How old the acknowledgements in the log may be: after a crash that much is sent again.
+    pub floors_every: Duration,
+    /// Silence after which a native peer is asked whether it is there.
+    pub ping_after: Duration,
+    /// Silence after which a native peer counts as away.
+    pub away_after: Duration,
+    /// Time away after which a session ends; `None`: never.
+    pub session_timeout: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 4 << 20,
+            publish_window: 8192,
+            window_frames: 1000,
+            window_bytes: 2 << 20,
+            tail_bytes: 32 << 20,
+            loaded_bytes: 16 << 20,
+            batch_bytes: 1 << 20,
+            members: 100_000,
+            resend_after: Duration::from_millis(500),
+            resend_after_most: Duration::from_secs(10),
+            floors_every: Duration::from_secs(1),
+            ping_after: Duration::from_secs(15),
+            away_after: Duration::from_mins(1),
+            session_timeout: None,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What the broker's machine wants done.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Chunk, Route, Undelivered};
+use crate::wire::reply::Code;
+use crate::wire::{DecodeError, Dialect, Name, OrderNumber};
+
+/// Everything that is to be done since the last time, in the order of the fields.
+///
+/// Nothing in `sends` may leave before all of `writes` is durable: a message that somebody has
+/// seen or has had confirmed must have the same number after any crash.
+#[derive(Debug, Default)]
+pub struct Ready {
+    /// What to append to the log, in this order.
+    pub writes: Vec<Write>,
+    /// What to hand to the sockets, in this order.
+    pub sends: Vec<Outgoing>,
+    /// Plain TCP connections to close.
+    pub closes: Vec<Route>,
+    /// Stretches of the log to read; each is answered by one
+    /// [`Input::Loaded`](super::Input::Loaded).
+    pub loads: Vec<OrderNumber>,
+    /// What a person who reads the broker's log may want to know.
+    pub events: Vec<Event>,
+}
+
+/// Something to append to the log.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// An encoded batch of session entries.
+    Sessions(Vec<u8>),
+    /// A batch of messages.
+    Messages(Chunk),
+}
+
+/// Frames for one or more connections, each of which gets them all, in order.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Who gets them.
+    pub to: Vec<Route>,
+    /// The frames of which `range` is to be sent.
+    pub frames: Frames,
+    /// Which of the frames.
+    pub range: Range<usize>,
+}
+
+/// Encoded frames in one shared buffer. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Frames {
+    bytes: Arc<Vec<u8>>,
+    /// Where each frame ends; `None`: the buffer is one frame.
+    ends: Option<Arc<Vec<usize>>>,
+}
+
+impl Frames {
+    /// A buffer that is one frame.
+    #[must_use]
+    pub fn one(bytes: Arc<Vec<u8>>) -> Self {
+        Self { bytes, ends: None }
+    }
+
+    /// A buffer of frames that end at these places, ascending, the last at the buffer's end.
+    #[must_use]
+    pub fn many(bytes: Vec<u8>, ends: Vec<usize>) -> Self {
+        debug_assert_eq!(ends.last().copied().unwrap_or(0), bytes.len());
+        Self {
+            bytes: Arc::new(bytes),
+            ends: Some(Arc::new(ends)),
+        }
+    }
+
+    /// The buffer.
+    #[must_use]
+    pub fn bytes(&self) -> &Arc<Vec<u8>> {
+        &self.bytes
+    }
+
+    /// How many frames there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.ends.as_ref().map_or(1, |ends| ends.len())
+    }
+
+    /// Where frame number `index` lies in the buffer.
+    ///
+    /// # Panics
+    /// If there is no such frame.
+    #[must_use]
+    pub fn place(&self, index: usize) -> Range<usize> {
+        match &self.ends {
+            None => 0..self.bytes.len(),
+            Some(ends) => index.checked_sub(1).map_or(0, |before| ends[before])..ends[index],
+        }
+    }
+
+    /// Bytes of the frames in `range`.
+    #[must_use]
+    pub fn len_of(&self, range: &Range<usize>) -> usize {
+        if range.is_empty() {
+            return 0;
+        }
+        self.place(range.end - 1).end - self.place(range.start).start
+    }
+
+    /// Whether both are the same frames, not only equal ones.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.bytes, &other.bytes)
+    }
+}
+
+/// Something worth a line in the broker's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A member is new.
+    Joined(Name, Dialect),
+    /// A known member is back.
+    Returned(Name, Dialect),
+    /// A member's connection is gone, or silent for too long.
+    Away(Name),
+    /// A member's session has ended.
+    Left(Name),
+    /// A second connection has taken a name over.
+    Superseded(Name),
+    /// A peer's bytes were refused.
+    Undecodable(Option<Name>, DecodeError),
+    /// A peer's message was refused.
+    Refused(Option<Name>, Code),
+    /// A member is behind what is kept, and goes on from this number.
+    Skipped(Name, OrderNumber),
+    /// A message longer than a plain TCP peer can take was cut, or one that is not text was
+    /// changed for a JSON peer.
+    Altered(Dialect),
+    /// A socket did not take a frame.
+    Undelivered(Name, Undelivered),
+    /// A stretch of the log could not be read.
+    Unreadable(String),
+}

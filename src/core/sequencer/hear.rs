@@ -1,0 +1,164 @@
+//! What peers say, and who they are.
+
+use super::Sequencer;
+use crate::core::members::SessionId;
+use crate::core::session::Life;
+use crate::core::{Event, Now, Packet, Route, Transport};
+use crate::wire::native::{self, Goodbye};
+use crate::wire::reply::Code;
+use crate::wire::{Acked, ClientMessage, DecodeError, Dialect, Name, binary, decode, dialect_of};
+
+impl Sequencer {
+    /// A ZeroMQ peer has sent a message.
+    pub(super) fn packet(&mut self, now: Now, packet: Packet<'_>) {
+        let known = self.members.by_route(Transport::Zmq, packet.id);
+        if packet.excess {
+            return self.undecodable(known, &packet, DecodeError::TooManyFrames);
+        }
+        let message = match decode(packet.body) {
+            Ok(message) => message,
+            Err(error) => return self.undecodable(known, &packet, error),
+        };
+        match (message, dialect_of(packet.body)) {
+            (ClientMessage::Hello(hello), _) => self.hello(now, &packet, &hello),
+            (message, Some(Dialect::Native)) => self.native(now, known, &packet, &message),
+            (message, dialect) => {
+                let known_dialect = known.map(|id| self.members.get(id).dialect);
+                let dialect = dialect.or(known_dialect).unwrap_or(Dialect::Binary);
+                self.fixed(now, known, &packet, dialect, message);
+            }
+        }
+    }
+
+    /// A native peer speaks, which must have said hello before.
+    fn native(
+        &mut self,
+        now: Now,
+        known: Option<SessionId>,
+        packet: &Packet<'_>,
+        message: &ClientMessage<'_>,
+    ) {
+        let greeted = known.filter(|&id| self.members.get(id).dialect == Dialect::Native);
+        let Some(id) = greeted else {
+            let text = "say hello first";
+            return self.refuse(&packet.route(), Dialect::Native, Code::NoSession, 0, text);
+        };
+        self.heard(now, id, Dialect::Native, packet.delimited);
+        match message {
+            ClientMessage::Publish(publish) => self.publish(now, id, publish),
+            ClientMessage::Ack(acked) => self.acked(now, id, *acked),
+            ClientMessage::Goodbye(Goodbye::Leave) => self.leave(now, id),
+            ClientMessage::Goodbye(Goodbye::Away) => self.set_away(now, id),
+            ClientMessage::Ping => self.outbox.reply(&packet.route(), native::pong()),
+            ClientMessage::Pong | ClientMessage::Probe => {}
+            ClientMessage::Hello(_) | ClientMessage::Text(_) => {
+                unreachable!("decoded as another dialect, or handled before")
+            }
+        }
+    }
+
+    /// A peer of the binary or JSON dialect speaks; what is heard first makes it a member.
+    fn fixed(
+        &mut self,
+        now: Now,
+        known: Option<SessionId>,
+        packet: &Packet<'_>,
+        dialect: Dialect,
+        message: ClientMessage<'_>,
+    ) {
+        let start = match &message {
+            ClientMessage::Ack(Acked::UpTo(order)) if *order < self.appends.next() => {
+                Some(order.plus(1))
+            }
+            _ => None,
+        };
+        let (id, is_new) = match known {
+            Some(id) => (id, false),
+            None => match self.join_fixed(now, packet, dialect, start) {
+                Some(joined) => joined,
+                None => return,
+            },
+        };
+        self.heard(now, id, dialect, packet.delimited);
+        match message {
+            ClientMessage::Text(payload) => self.text(now, id, &payload),
+            // A new member's first ACK has said where it begins: there is nothing more to it,
+            // unless it lies in the future.
+            ClientMessage::Ack(_) if is_new && start.is_some() => {}
+            ClientMessage::Ack(Acked::Nothing) if is_new => {}
+            ClientMessage::Ack(acked) => self.acked(now, id, acked),
+            _ => {}
+        }
+    }
+
+    /// Somebody has connected over plain TCP, which joins.
+    pub(super) fn connected(&mut self, now: Now, id: &[u8], name: &str) {
+        let route = Route {
+            transport: Transport::Tcp,
+            id: id.into(),
+            delimited: false,
+        };
+        let Ok(name) = Name::new(name.as_bytes()) else {
+            return self.closes.push(route);
+        };
+        if let Some(id) = self.members.by_name(name.as_bytes()) {
+            // The same host and port: the old connection's end is still on its way to us.
+            self.leave(now, id);
+        }
+        match self.join(now, name, Dialect::Raw, None, &route) {
+            Some(id) => {
+                self.members.get_mut(id).transient = true;
+                self.attach(now, id, route);
+            }
+            None => self.closes.push(route),
+        }
+    }
+
+    /// Bytes have arrived over plain TCP.
+    pub(super) fn bytes(&mut self, now: Now, id: &[u8], bytes: &[u8]) {
+        let Some(id) = self.members.by_route(Transport::Tcp, id) else {
+            return self.counters.refused("bytes_before_connect");
+        };
+        self.heard(now, id, Dialect::Raw, false);
+        let mut splitter = std::mem::take(&mut self.members.get_mut(id).splitter);
+        splitter.feed(bytes);
+        while let Some(frame) = splitter.next_frame() {
+            match frame.and_then(binary::decode) {
+                Ok(ClientMessage::Text(payload)) => self.text(now, id, &payload),
+                Ok(ClientMessage::Ack(acked)) => self.acked(now, id, acked),
+                Ok(_) => {}
+                Err(error) => self.note_undecodable(Some(id), error),
+            }
+        }
+        self.members.get_mut(id).splitter = splitter;
+    }
+
+    /// Notes that a member lives, and what it speaks.
+    fn heard(&mut self, now: Now, id: SessionId, dialect: Dialect, delimited: bool) {
+        let session = self.members.get_mut(id);
+        session.heard = now;
+        session.dialect = dialect;
+        if let Some(route) = &mut session.route {
+            route.delimited = delimited;
+        }
+        if std::mem::replace(&mut session.life, Life::Heard) == Life::Gone {
+            let event = Event::Returned(session.name.clone(), dialect);
+            self.events.push(event);
+            self.mark_to_serve(id);
+        }
+    }
+
+    fn undecodable(&mut self, known: Option<SessionId>, packet: &Packet<'_>, error: DecodeError) {
+        self.note_undecodable(known, error);
+        if dialect_of(packet.body) == Some(Dialect::Native) {
+            let text = error.to_string();
+            self.refuse(&packet.route(), Dialect::Native, Code::Malformed, 0, &text);
+        }
+    }
+
+    fn note_undecodable(&mut self, known: Option<SessionId>, error: DecodeError) {
+        self.counters.refused(error.name());
+        let name = known.map(|id| self.members.get(id).name.clone());
+        self.events.push(Event::Undecodable(name, error));
+    }
+}

@@ -1,0 +1,252 @@
+//! Joining, coming back, being superseded, leaving.
+
+use super::Sequencer;
+use crate::core::members::SessionId;
+use crate::core::session::{Life, Session};
+use crate::core::{Event, Now, Packet, Route, Transport};
+use crate::wire::native::{self, Hello, Start};
+use crate::wire::record::{Flags, Record};
+use crate::wire::reply::{Code, Welcome};
+use crate::wire::{ClientSequence, DecodeError, Dialect, LogId, Name, OrderNumber};
+
+impl Sequencer {
+    /// A native peer names itself.
+    pub(super) fn hello(&mut self, now: Now, packet: &Packet<'_>, hello: &Hello) {
+        let route = packet.route();
+        if let Some(text) = self.regressed(hello) {
+            let end = self.appends.next().0;
+            return self.refuse(&route, Dialect::Native, Code::LogRegressed, end, text);
+        }
+        let known = self.members.by_name(hello.name.as_bytes());
+        let start = self.start(hello.start);
+        let id = match known {
+            Some(id) => id,
+            None => match self.join(now, hello.name.clone(), Dialect::Native, start, &route) {
+                Some(id) => id,
+                None => return,
+            },
+        };
+        if known.is_some() {
+            self.come_back(id, hello.start, &route);
+        }
+        let session = self.members.get_mut(id);
+        session.dialect = Dialect::Native;
+        session.receives = hello.receive;
+        session.heard = now;
+        session.transient = false;
+        let welcome = Welcome {
+            resumed: known.is_some(),
+            epoch: self.appends.epoch(),
+            log_id: self.appends.log_id(),
+            begin: session.next,
+            end: self.appends.next(),
+            last_sequence: session.publisher.last(),
+            publish_window: self.limits.publish_window,
+            largest_message: u32::try_from(self.limits.message_bytes).unwrap_or(u32::MAX),
+        };
+        self.attach(now, id, route.clone());
+        self.outbox.reply(&route, welcome.encode());
+    }
+
+    /// Whether a peer remembers another log than this one, or more of it than there is: going
+    /// on would mix two histories.
+    fn regressed(&self, hello: &Hello) -> Option<&'static str> {
+        let other_log = hello.log_id != LogId(0) && hello.log_id != self.appends.log_id();
+        let beyond = match hello.start {
+            Start::Resume(order) => order > self.appends.next(),
+            _ => false,
+        };
+        match (other_log, beyond) {
+            (true, _) => Some("the broker has another log than before"),
+            (_, true) => Some("the broker's log ends before what you already have"),
+            _ => None,
+        }
+    }
+
+    /// The first number of a new member's deliveries; `None`: whatever comes after its join.
+    fn start(&self, start: Start) -> Option<OrderNumber> {
+        let end = self.appends.next();
+        match start {
+            Start::Now => None,
+            Start::Beginning => Some(OrderNumber(0)),
+            Start::At(order) | Start::Resume(order) => Some(order.min(end)),
+            Start::Last(count) => Some(OrderNumber(end.0.saturating_sub(count))),
+        }
+    }
+
+    /// A known member has said hello: from where it says, or from its last ACK.
+    fn come_back(&mut self, id: SessionId, start: Start, route: &Route) {
+        let session = self.members.get_mut(id);
+        match start {
+            Start::Resume(order) => session.rewind(order),
+            _ => session.rewind(session.floor),
+        }
+        let before = session.route.clone();
+        if session.dialect == Dialect::Native
+            && let Some(before) = before.filter(|before| before.id != route.id)
+        {
+            let text = "another connection has taken this name";
+            self.refuse(&before, Dialect::Native, Code::Superseded, 0, text);
+        }
+    }
+
+    /// The session of a peer of the binary or JSON dialect that has not spoken before on this
+    /// connection, and whether it is new.
+    pub(super) fn join_fixed(
+        &mut self,
+        now: Now,
+        packet: &Packet<'_>,
+        dialect: Dialect,
+        start: Option<OrderNumber>,
+    ) -> Option<(SessionId, bool)> {
+        let route = packet.route();
+        let name = if route.is_generated() {
+            Name::new(self.guests.next().as_bytes())
+        } else {
+            Name::new(packet.id)
+        };
+        let Ok(name) = name else {
+            let reason = DecodeError::BadName;
+            self.counters.refused(reason.name());
+            self.events.push(Event::Undecodable(None, reason));
+            return None;
+        };
+        if let Some(id) = self.members.by_name(name.as_bytes()) {
+            self.come_back(id, Start::Now, &route);
+            self.members.get_mut(id).receives = true;
+            self.attach(now, id, route);
+            return Some((id, false));
+        }
+        let id = self.join(now, name, dialect, start, &route)?;
+        self.members.get_mut(id).transient = route.is_generated();
+        self.attach(now, id, route);
+        Some((id, true))
+    }
+
+    /// Makes a member, and tells everybody in the order.
+    pub(super) fn join(
+        &mut self,
+        now: Now,
+        name: Name,
+        dialect: Dialect,
+        start: Option<OrderNumber>,
+        route: &Route,
+    ) -> Option<SessionId> {
+        if self.members.len() >= self.limits.members {
+            let limit = self.limits.members as u64;
+            let text = "the broker has as many members as it takes";
+            self.refuse(route, dialect, Code::LimitReached, limit, text);
+            return None;
+        }
+        let notice = self.notice(now, &name, "has joined the net");
+        let session = Session::new(name.clone(), dialect, start.unwrap_or(notice.plus(1)), now);
+        // A name from before a crash of a peer that cannot come back is worth no entry.
+        if dialect != Dialect::Raw && !is_guest(dialect, route) {
+            self.appends.changed(session.entry(false));
+        }
+        self.events.push(Event::Joined(name, dialect));
+        self.counters.joined += 1;
+        Some(self.members.insert(session))
+    }
+
+    /// Takes a session back that the log knows. A peer of a fixed dialect may be connected
+    /// under its name already, and wait: it is tried.
+    pub(super) fn recover(&mut self, session: Session) {
+        let waits = session.dialect != Dialect::Native;
+        let name = session.name.clone();
+        let id = self.members.insert(session);
+        if waits {
+            let route = Route {
+                transport: Transport::Zmq,
+                id: name.as_bytes().into(),
+                delimited: false,
+            };
+            self.members.bind(id, route);
+            self.mark_to_serve(id);
+        }
+        self.mark_to_show(id);
+        self.watch(id);
+    }
+
+    /// Binds a session to the connection it now speaks over.
+    pub(super) fn attach(&mut self, now: Now, id: SessionId, route: Route) {
+        if let Some(other) = self.members.by_route(route.transport, &route.id)
+            && other != id
+        {
+            self.set_away(now, other);
+        }
+        self.members.bind(id, route);
+        self.mark_to_serve(id);
+        self.watch(id);
+    }
+
+    /// Takes a member's connection from it; its session stays.
+    pub(super) fn set_away(&mut self, now: Now, id: SessionId) {
+        if self.members.get(id).transient {
+            return self.leave(now, id);
+        }
+        let session = self.members.get_mut(id);
+        session.rewind(session.floor);
+        let event = Event::Away(session.name.clone());
+        self.members.unbind(id);
+        self.events.push(event);
+        self.mark_to_show(id);
+        self.mark_to_save(now, id);
+        self.watch(id);
+    }
+
+    /// Ends a session, and tells everybody in the order.
+    pub(super) fn leave(&mut self, now: Now, id: SessionId) {
+        self.mark_to_show(id);
+        let session = self.members.remove(id);
+        if !session.transient
+            && let Some(chunk) = self.appends.left(session.entry(false))
+        {
+            self.backlog.push(chunk);
+        }
+        self.notice(now, &session.name, "has left the net");
+        self.events.push(Event::Left(session.name));
+        self.counters.left += 1;
+    }
+
+    /// Looks after a member that has been silent: asks, takes for away, or ends its session.
+    pub(super) fn look_after_silent(&mut self, now: Now, id: SessionId) {
+        let silence = now.time.since(self.members.get(id).heard.time);
+        let session = self.members.get_mut(id);
+        match session.route.clone() {
+            None => {
+                if self
+                    .limits
+                    .session_timeout
+                    .is_some_and(|after| silence >= after)
+                {
+                    self.leave(now, id);
+                }
+            }
+            Some(_) if session.dialect != Dialect::Native => {}
+            Some(_) if silence >= self.limits.away_after => self.set_away(now, id),
+            Some(route) if silence >= self.limits.ping_after && session.life == Life::Heard => {
+                session.life = Life::Asked;
+                self.outbox.reply(&route, native::ping());
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Orders a notice of the broker's own; returns its number.
+    fn notice(&mut self, now: Now, name: &Name, what: &str) -> OrderNumber {
+        let text = [name.as_bytes(), b" ", what.as_bytes()].concat();
+        self.appends.message(Record {
+            order: OrderNumber(0),
+            client_sequence: ClientSequence::NONE,
+            time: now.wall,
+            flags: Flags::NOTICE,
+            sender: Name::server().as_bytes(),
+            payload: &text,
+        })
+    }
+}
+
+fn is_guest(dialect: Dialect, route: &Route) -> bool {
+    dialect != Dialect::Native && route.is_generated()
+}
