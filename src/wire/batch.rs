@@ -5,8 +5,10 @@
 //! the log.
 //!
 //! ```text
-//!  0       1         2      3   4        8          12      16      24        32       40      44
-//!  | magic | version | kind | 0 | length | checksum | count | first | durable | log id | epoch | body checksum |
+//!  0       1         2      3   4        8          12
+//!  | magic | version | kind | 0 | length | checksum | count
+//!  16      24        32       40      44              48
+//!  | first | durable | log id | epoch | body checksum | records ...
 //! ```
 
 use super::fields::{Field, put, read_u8, read_u32, read_u64};

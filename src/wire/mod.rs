@@ -15,6 +15,7 @@ pub mod sessions;
 
 mod fields;
 mod name;
+mod publish;
 
 pub use name::{BadName, Name, SERVER_NAME};
 

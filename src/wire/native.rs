@@ -3,16 +3,19 @@
 //! Every frame begins `magic, version, kind, options`; integers are big-endian.
 //!
 //! ```text
-//!  hello    | O 1 01 options | start | 0 0 | name length | n (8) | log id (8) | name |
-//!  publish  | O 1 02 0       | count (4) | first client sequence (8) | then count times: length (4), payload |
-//!  ack      | O 1 03 0       | 0 (4)     | order number (8) |
+//!  hello    | O 1 01 options | start | 0 (2) | name length | number (8) | log id (8) | name |
+//!  publish  | O 1 02 0       | count (4)    | first client sequence (8) | messages |
+//!  ack      | O 1 03 0       | 0 (4)        | order number (8) |
 //!  goodbye  | O 1 04 options |
 //!  ping     | O 1 05 0       |
 //!  pong     | O 1 06 0       |
 //! ```
+//! A message of a publish is its length (4) and its payload.
 
-use super::fields::{Field, read_u8, read_u16, read_u32, read_u64, split_items};
-use super::{Acked, ClientMessage, ClientSequence, DecodeError, LogId, Name, OrderNumber};
+use super::fields::{Field, read_u8, read_u16, read_u32, read_u64};
+use super::{Acked, ClientMessage, DecodeError, LogId, Name, OrderNumber};
+
+pub use super::publish::{Publish, PublishFrame};
 
 /// The first byte of every native frame. No frame of another dialect begins with it: the binary
 /// dialect's begin with 0x00 or 0xFF, a JSON object's with `{` or white space.
@@ -36,33 +39,83 @@ pub mod kind {
     pub const PONG: u8 = 0x06;
 }
 
+/// The layouts of the frames in this file, each stated once.
+pub mod field {
+    use super::Field;
+
+    /// [`super::MAGIC`].
+    pub const MAGIC: Field = 0..1;
+    /// [`super::VERSION`].
+    pub const VERSION: Field = 1..2;
+    /// [`super::kind`], or one of those in [`crate::wire::reply`].
+    pub const KIND: Field = 2..3;
+    /// Bits that a kind gives a meaning; the others are zero.
+    pub const OPTIONS: Field = 3..4;
+
+    /// A [`super::Hello`]; the name follows.
+    pub mod hello {
+        use super::Field;
+        /// How to read [`NUMBER`]: see [`super::super::start`].
+        pub const START: Field = 4..5;
+        /// Zero.
+        pub const RESERVED: Field = 5..7;
+        /// Bytes of the name.
+        pub const NAME_LENGTH: Field = 7..8;
+        /// An order number or a count, or 0, as `START` says.
+        pub const NUMBER: Field = 8..16;
+        /// The log that the peer has seen; 0 for none.
+        pub const LOG_ID: Field = 16..24;
+    }
+
+    /// A [`super::Publish`]; the messages follow.
+    pub mod publish {
+        use super::Field;
+        /// How many messages.
+        pub const COUNT: Field = 4..8;
+        /// The client sequence of the first.
+        pub const SEQUENCE: Field = 8..16;
+        /// Bytes of the payload, before each message.
+        pub const MESSAGE_LENGTH: Field = 0..4;
+    }
+
+    /// An ACK.
+    pub mod ack {
+        use super::Field;
+        /// Zero.
+        pub const RESERVED: Field = 4..8;
+        /// Everything up to and including this number is delivered.
+        pub const ORDER: Field = 8..16;
+    }
+}
+
+/// What a hello says of its number, and so where deliveries begin: see [`Start`].
+pub mod start {
+    /// [`super::Start::Now`].
+    pub const NOW: u8 = 0;
+    /// [`super::Start::Beginning`].
+    pub const BEGINNING: u8 = 1;
+    /// [`super::Start::At`].
+    pub const AT: u8 = 2;
+    /// [`super::Start::Last`].
+    pub const LAST: u8 = 3;
+    /// [`super::Start::Resume`].
+    pub const RESUME: u8 = 4;
+}
+
 /// Bytes before what a kind has of its own.
 pub const PREFIX_LEN: usize = 4;
-const KIND: Field = 2..3;
-const OPTIONS: Field = 3..4;
-
-const HELLO_START: Field = 4..5;
-const HELLO_RESERVED: Field = 5..7;
-const HELLO_NAME_LENGTH: Field = 7..8;
-const HELLO_NUMBER: Field = 8..16;
-const HELLO_LOG_ID: Field = 16..24;
-const HELLO_LEN: usize = 24;
+/// Bytes of a hello before its name.
+pub const HELLO_LEN: usize = 24;
 /// Option of a hello: the peer wants deliveries, not only to publish.
-const HELLO_RECEIVE: u8 = 1;
-
-const PUBLISH_COUNT: Field = 4..8;
-const PUBLISH_SEQUENCE: Field = 8..16;
+pub const HELLO_RECEIVE: u8 = 1;
 /// Bytes of a publish frame before its first message.
 pub const PUBLISH_LEN: usize = 16;
 /// Bytes before each message of a publish frame.
 pub const PUBLISH_MESSAGE_LEN: usize = 4;
-
-const ACK_RESERVED: Field = 4..8;
-const ACK_ORDER: Field = 8..16;
-const ACK_LEN: usize = 16;
-
+/// Bytes of an ACK.
+pub const ACK_LEN: usize = 16;
 /// Option of a goodbye: the session stays, for the peer to come back to.
-const GOODBYE_KEEP: u8 = 1;
+pub const GOODBYE_KEEP: u8 = 1;
 
 /// Where a peer's deliveries begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,11 +153,11 @@ impl Hello {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let (start, number) = match self.start {
-            Start::Now => (0, 0),
-            Start::Beginning => (1, 0),
-            Start::At(order) => (2, order.0),
-            Start::Last(count) => (3, count),
-            Start::Resume(order) => (4, order.0),
+            Start::Now => (start::NOW, 0),
+            Start::Beginning => (start::BEGINNING, 0),
+            Start::At(order) => (start::AT, order.0),
+            Start::Last(count) => (start::LAST, count),
+            Start::Resume(order) => (start::RESUME, order.0),
         };
         let name = self.name.as_bytes();
         let name_length = u8::try_from(name.len()).expect("a name has at most 255 bytes");
@@ -117,23 +170,23 @@ impl Hello {
     }
 
     fn decode(frame: &[u8]) -> Result<Self, DecodeError> {
-        let options = read_u8(frame, OPTIONS)?;
-        let number = read_u64(frame, HELLO_NUMBER)?;
-        let log_id = LogId(read_u64(frame, HELLO_LOG_ID)?);
-        let reserved = read_u16(frame, HELLO_RESERVED)?;
+        let options = read_u8(frame, field::OPTIONS)?;
+        let number = read_u64(frame, field::hello::NUMBER)?;
+        let log_id = LogId(read_u64(frame, field::hello::LOG_ID)?);
+        let reserved = read_u16(frame, field::hello::RESERVED)?;
         if options & !HELLO_RECEIVE != 0 || reserved != 0 {
             return Err(DecodeError::FieldOutOfRange);
         }
-        let start = match (read_u8(frame, HELLO_START)?, number) {
-            (0, 0) => Start::Now,
-            (1, 0) => Start::Beginning,
-            (2, n) => Start::At(OrderNumber(n)),
-            (3, n) => Start::Last(n),
-            (4, n) => Start::Resume(OrderNumber(n)),
+        let start = match (read_u8(frame, field::hello::START)?, number) {
+            (start::NOW, 0) => Start::Now,
+            (start::BEGINNING, 0) => Start::Beginning,
+            (start::AT, order) => Start::At(OrderNumber(order)),
+            (start::LAST, count) => Start::Last(count),
+            (start::RESUME, order) => Start::Resume(OrderNumber(order)),
             _ => return Err(DecodeError::FieldOutOfRange),
         };
         let name = &frame[HELLO_LEN..];
-        match usize::from(read_u8(frame, HELLO_NAME_LENGTH)?) {
+        match usize::from(read_u8(frame, field::hello::NAME_LENGTH)?) {
             length if length > name.len() => return Err(DecodeError::Truncated),
             length if length < name.len() => return Err(DecodeError::Trailing),
             _ => {}
@@ -145,112 +198,6 @@ impl Hello {
             receive: options & HELLO_RECEIVE != 0,
             log_id,
         })
-    }
-}
-
-/// Messages to order, one after the other; checked as a whole when decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Publish<'a> {
-    /// The client sequence of the first; the others follow without gaps.
-    pub first: ClientSequence,
-    /// How many there are; at least 1.
-    pub count: u32,
-    /// Length and payload of each.
-    messages: &'a [u8],
-}
-
-impl<'a> Publish<'a> {
-    fn decode(frame: &'a [u8]) -> Result<Self, DecodeError> {
-        let count = read_u32(frame, PUBLISH_COUNT)?;
-        let first = ClientSequence(read_u64(frame, PUBLISH_SEQUENCE)?);
-        let in_range = first.0 != 0 && count != 0;
-        if !in_range || first.checked_plus(u64::from(count)).is_none() {
-            return Err(DecodeError::FieldOutOfRange);
-        }
-        let mut rest = &frame[PUBLISH_LEN..];
-        for _ in 0..count {
-            (_, rest) = split_payload(rest)?;
-        }
-        let messages = &frame[PUBLISH_LEN..];
-        if rest.is_empty() {
-            Ok(Self {
-                first,
-                count,
-                messages,
-            })
-        } else {
-            Err(DecodeError::Trailing)
-        }
-    }
-
-    /// The payloads, in order.
-    pub fn payloads(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let mut rest = self.messages;
-        std::iter::from_fn(move || {
-            let (payload, after) = split_payload(rest).ok()?;
-            rest = after;
-            Some(payload)
-        })
-    }
-}
-
-/// Splits off the first payload of a publish frame's messages.
-fn split_payload(messages: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
-    let length = read_u32(messages, 0..PUBLISH_MESSAGE_LEN)?;
-    split_items(&messages[PUBLISH_MESSAGE_LEN..], length, 1)
-}
-
-/// Builds a publish frame message by message.
-#[derive(Debug)]
-pub struct PublishFrame {
-    bytes: Vec<u8>,
-    count: u32,
-}
-
-impl PublishFrame {
-    /// A frame whose first message has this client sequence.
-    #[must_use]
-    pub fn new(first: ClientSequence) -> Self {
-        let mut bytes = prefix(kind::PUBLISH, 0);
-        bytes.extend_from_slice(&0_u32.to_be_bytes());
-        bytes.extend_from_slice(&first.0.to_be_bytes());
-        Self { bytes, count: 0 }
-    }
-
-    /// Adds the next message.
-    ///
-    /// # Panics
-    /// If the payload is longer than 4 GiB; the broker's limit is far below.
-    pub fn push(&mut self, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).expect("message size is limited");
-        self.bytes.extend_from_slice(&length.to_be_bytes());
-        self.bytes.extend_from_slice(payload);
-        self.count += 1;
-    }
-
-    /// How many messages it holds.
-    #[must_use]
-    pub fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// Bytes so far.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Whether it holds no message; such a frame must not be sent.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// The frame's bytes.
-    #[must_use]
-    pub fn finish(mut self) -> Vec<u8> {
-        self.bytes[PUBLISH_COUNT].copy_from_slice(&self.count.to_be_bytes());
-        self.bytes
     }
 }
 
@@ -302,26 +249,26 @@ pub(super) fn prefix(kind: u8, options: u8) -> Vec<u8> {
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn decode(frame: &[u8]) -> Result<ClientMessage<'_>, DecodeError> {
-    if read_u8(frame, 1..2)? != VERSION {
+    if read_u8(frame, field::VERSION)? != VERSION {
         return Err(DecodeError::UnsupportedVersion);
     }
-    let options = read_u8(frame, OPTIONS)?;
+    let options = read_u8(frame, field::OPTIONS)?;
     let of_length = |expected: usize, options_allowed: u8| match frame.len() {
         length if length < expected => Err(DecodeError::Truncated),
         length if length > expected => Err(DecodeError::Trailing),
         _ if options & !options_allowed != 0 => Err(DecodeError::FieldOutOfRange),
         _ => Ok(()),
     };
-    match read_u8(frame, KIND)? {
+    match read_u8(frame, field::KIND)? {
         kind::HELLO => Hello::decode(frame).map(ClientMessage::Hello),
         kind::PUBLISH if options != 0 => Err(DecodeError::FieldOutOfRange),
         kind::PUBLISH => Publish::decode(frame).map(ClientMessage::Publish),
         kind::ACK => {
             of_length(ACK_LEN, 0)?;
-            if read_u32(frame, ACK_RESERVED)? != 0 {
+            if read_u32(frame, field::ack::RESERVED)? != 0 {
                 return Err(DecodeError::FieldOutOfRange);
             }
-            let order = OrderNumber(read_u64(frame, ACK_ORDER)?);
+            let order = OrderNumber(read_u64(frame, field::ack::ORDER)?);
             Ok(ClientMessage::Ack(Acked::UpTo(order)))
         }
         kind::GOODBYE => {

@@ -1,8 +1,10 @@
 //! One ordered message as it lies in the log and travels in a native frame: the same bytes.
 //!
 //! ```text
-//!  0       4          8       16                24     32      33            34       36      36+n
-//!  | length | checksum | order | client sequence | time | flags | name length | 0 (2) | name n | payload
+//!  0        4          8       16                24     32      33            34
+//!  | length | checksum | order | client sequence | time | flags | name length | 0 (2)
+//!  36                   36 + name length
+//!  | sender's name      | payload ...
 //! ```
 //! All integers are big-endian. The checksum is CRC-32 (ISO-HDLC, as in zlib) over every byte
 //! of the record but its own four.

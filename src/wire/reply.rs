@@ -1,15 +1,15 @@
 //! The native dialect, from the broker to the peer. Batches of messages are in [`super::batch`].
 //!
 //! ```text
-//!  welcome  | O 1 11 options | epoch (4) | log id (8) | begin (8) | end (8) | last client sequence (8)
-//!           | publish window (4) | largest message (4) |
-//!  confirm  | O 1 12 0       | count (4) | then count times: client sequence (8), order number (8), count (4) |
+//!  welcome  | O 1 11 options | epoch (4) | log id (8) | begin (8) | end (8) |
+//!           | last client sequence (8) | publish window (4) | largest message (4) |
+//!  confirm  | O 1 12 0       | count (4) | runs (20 each, see sessions::run_field) |
 //!  refusal  | O 1 13 0       | code (2) | text length (2) | detail (8) | text |
 //!  ping     | O 1 05 0       |
 //!  pong     | O 1 06 0       |
 //! ```
 
-use super::fields::{Field, read_u8, read_u16, read_u32, read_u64, split_items};
+use super::fields::{read_u8, read_u16, read_u32, read_u64, split_items};
 use super::native::{self, PREFIX_LEN, VERSION, prefix};
 use super::sessions::{RUN_LEN, SequenceRun};
 use super::{ClientSequence, DecodeError, Epoch, LogId, OrderNumber, batch};
@@ -26,24 +26,54 @@ pub mod kind {
     pub const REFUSAL: u8 = 0x13;
 }
 
-const EPOCH: Field = 4..8;
-const LOG_ID: Field = 8..16;
-const BEGIN: Field = 16..24;
-const END: Field = 24..32;
-const LAST_SEQUENCE: Field = 32..40;
-const PUBLISH_WINDOW: Field = 40..44;
-const LARGEST_MESSAGE: Field = 44..48;
-const WELCOME_LEN: usize = 48;
+/// The layouts of the frames in this file, each stated once. All begin as
+/// [`native::field`] says.
+pub mod field {
+    /// A [`super::Welcome`].
+    pub mod welcome {
+        use crate::wire::fields::Field;
+        /// [`crate::wire::Epoch`].
+        pub const EPOCH: Field = 4..8;
+        /// [`crate::wire::LogId`].
+        pub const LOG_ID: Field = 8..16;
+        /// The first number that will be delivered.
+        pub const BEGIN: Field = 16..24;
+        /// The number that the next ordered message gets.
+        pub const END: Field = 24..32;
+        /// The last client sequence of the name that was ordered.
+        pub const LAST_SEQUENCE: Field = 32..40;
+        /// How many messages may be unconfirmed at a time.
+        pub const PUBLISH_WINDOW: Field = 40..44;
+        /// The most bytes a message can have.
+        pub const LARGEST_MESSAGE: Field = 44..48;
+    }
+
+    /// Confirmations; that many runs follow, see [`crate::wire::sessions::run_field`].
+    pub mod confirm {
+        /// How many runs.
+        pub const COUNT: crate::wire::fields::Field = 4..8;
+    }
+
+    /// A [`super::Refusal`]; the text follows.
+    pub mod refusal {
+        use crate::wire::fields::Field;
+        /// [`super::super::Code`].
+        pub const CODE: Field = 4..6;
+        /// Bytes of the text.
+        pub const TEXT_LENGTH: Field = 6..8;
+        /// A number that belongs to the code.
+        pub const DETAIL: Field = 8..16;
+    }
+}
+
+/// Bytes of a welcome.
+pub const WELCOME_LEN: usize = 48;
 /// Option of a welcome: the name was known, its session goes on.
-const WELCOME_RESUMED: u8 = 1;
-
-const CONFIRM_COUNT: Field = 4..8;
-const CONFIRM_LEN: usize = 8;
-
-const CODE: Field = 4..6;
-const TEXT_LENGTH: Field = 6..8;
-const DETAIL: Field = 8..16;
-const REFUSAL_LEN: usize = 16;
+pub const WELCOME_RESUMED: u8 = 1;
+/// Bytes of confirmations before the first run.
+pub const CONFIRM_LEN: usize = 8;
+/// Bytes of a refusal before its text.
+pub const REFUSAL_LEN: usize = 16;
 
 /// Everything that the broker says to a native peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,14 +195,14 @@ impl Welcome {
     fn decode(frame: &[u8]) -> Result<Self, DecodeError> {
         exactly(frame, WELCOME_LEN)?;
         Ok(Self {
-            resumed: frame[3] & WELCOME_RESUMED != 0,
-            epoch: Epoch(read_u32(frame, EPOCH)?),
-            log_id: LogId(read_u64(frame, LOG_ID)?),
-            begin: OrderNumber(read_u64(frame, BEGIN)?),
-            end: OrderNumber(read_u64(frame, END)?),
-            last_sequence: ClientSequence(read_u64(frame, LAST_SEQUENCE)?),
-            publish_window: read_u32(frame, PUBLISH_WINDOW)?,
-            largest_message: read_u32(frame, LARGEST_MESSAGE)?,
+            resumed: read_u8(frame, native::field::OPTIONS)? & WELCOME_RESUMED != 0,
+            epoch: Epoch(read_u32(frame, field::welcome::EPOCH)?),
+            log_id: LogId(read_u64(frame, field::welcome::LOG_ID)?),
+            begin: OrderNumber(read_u64(frame, field::welcome::BEGIN)?),
+            end: OrderNumber(read_u64(frame, field::welcome::END)?),
+            last_sequence: ClientSequence(read_u64(frame, field::welcome::LAST_SEQUENCE)?),
+            publish_window: read_u32(frame, field::welcome::PUBLISH_WINDOW)?,
+            largest_message: read_u32(frame, field::welcome::LARGEST_MESSAGE)?,
         })
     }
 }
@@ -193,7 +223,7 @@ pub fn confirm(runs: &[SequenceRun]) -> Vec<u8> {
 }
 
 fn decode_confirm(frame: &[u8]) -> Result<Vec<SequenceRun>, DecodeError> {
-    let count = read_u32(frame, CONFIRM_COUNT)?;
+    let count = read_u32(frame, field::confirm::COUNT)?;
     let (runs, rest) = split_items(&frame[CONFIRM_LEN..], count, RUN_LEN)?;
     exactly(rest, 0)?;
     runs.chunks_exact(RUN_LEN)
@@ -219,11 +249,11 @@ impl<'a> Refusal<'a> {
     }
 
     fn decode(frame: &'a [u8]) -> Result<Self, DecodeError> {
-        let code = read_u16(frame, CODE)?;
-        let detail = read_u64(frame, DETAIL)?;
+        let code = read_u16(frame, field::refusal::CODE)?;
+        let detail = read_u64(frame, field::refusal::DETAIL)?;
         exactly(
             frame,
-            REFUSAL_LEN + usize::from(read_u16(frame, TEXT_LENGTH)?),
+            REFUSAL_LEN + usize::from(read_u16(frame, field::refusal::TEXT_LENGTH)?),
         )?;
         let code = Code::ALL.iter().find(|&&known| known as u16 == code);
         Ok(Self {
@@ -240,10 +270,12 @@ impl<'a> Refusal<'a> {
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn decode(frame: &[u8]) -> Result<BrokerMessage<'_>, DecodeError> {
-    if read_u8(frame, 0..1)? != native::MAGIC || read_u8(frame, 1..2)? != VERSION {
+    if read_u8(frame, native::field::MAGIC)? != native::MAGIC
+        || read_u8(frame, native::field::VERSION)? != VERSION
+    {
         return Err(DecodeError::UnsupportedVersion);
     }
-    match read_u8(frame, 2..3)? {
+    match read_u8(frame, native::field::KIND)? {
         kind::MESSAGES => Ok(BrokerMessage::Messages(frame)),
         kind::WELCOME => Welcome::decode(frame).map(BrokerMessage::Welcome),
         kind::CONFIRM => decode_confirm(frame).map(BrokerMessage::Confirm),

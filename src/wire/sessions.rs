@@ -1,8 +1,10 @@
 //! What the log keeps of a member, so that a restarted broker knows it again: session entries.
 //!
 //! ```text
-//!  0      1       2             3   4       12      20              28     32        36
-//!  | state | dialect | name length | 0 | floor | since | last sequence | runs | digests | name, runs, digests |
+//!  0       1         2             3   4       12      20              28     32
+//!  | state | dialect | name length | 0 | floor | heard | last sequence | runs | digests
+//!  36
+//!  | name | runs ... | digests ...
 //! ```
 //! A run is 20 bytes, see [`run_field`], a digest 4.
 
