@@ -13,10 +13,12 @@ pub mod rendering;
 pub mod reply;
 pub mod sessions;
 
+mod address;
 mod fields;
 mod name;
 mod publish;
 
+pub use address::{Address, BadAddress};
 pub use name::{BadName, Name, SERVER_NAME};
 
 use std::borrow::Cow;
