@@ -59,15 +59,25 @@ pub enum Kind {
     Sessions = 0x20,
     /// Session entries, all there are: what was known before is forgotten.
     Snapshot = 0x21,
-    /// Nothing: the log was closed in good order here.
+    /// A mark of the log's own: it was closed in good order here.
     Closed = 0x22,
+    /// A mark of the log's own: everything before it had been synced when it was written.
+    Synced = 0x23,
+    /// A mark of the log's own: what comes next is in the next segment.
+    Continued = 0x24,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Messages, Self::Sessions, Self::Snapshot, Self::Closed]
-            .into_iter()
-            .find(|&kind| kind as u8 == byte)
+        Some(match byte {
+            0x10 => Self::Messages,
+            0x20 => Self::Sessions,
+            0x21 => Self::Snapshot,
+            0x22 => Self::Closed,
+            0x23 => Self::Synced,
+            0x24 => Self::Continued,
+            _ => return None,
+        })
     }
 }
 

@@ -3,12 +3,12 @@
 use super::DecodeError;
 
 /// Where a field lies in a layout. Layouts are tables of these, so each is stated once.
-pub(super) type Field = std::ops::Range<usize>;
+pub(crate) type Field = std::ops::Range<usize>;
 
 macro_rules! reader {
     ($name:ident, $type:ty) => {
         /// Reads one field; its width must be the type's.
-        pub(super) fn $name(bytes: &[u8], field: Field) -> Result<$type, DecodeError> {
+        pub(crate) fn $name(bytes: &[u8], field: Field) -> Result<$type, DecodeError> {
             let bytes = bytes.get(field).ok_or(DecodeError::Truncated)?;
             Ok(<$type>::from_be_bytes(
                 bytes.try_into().map_err(|_| DecodeError::Truncated)?,
@@ -22,7 +22,7 @@ reader!(read_u32, u32);
 reader!(read_u64, u64);
 
 /// Reads a field of one byte.
-pub(super) fn read_u8(bytes: &[u8], field: Field) -> Result<u8, DecodeError> {
+pub(crate) fn read_u8(bytes: &[u8], field: Field) -> Result<u8, DecodeError> {
     bytes
         .get(field.start)
         .copied()
@@ -43,6 +43,6 @@ pub(super) fn split_items(
 }
 
 /// Writes a field of a buffer that is known to have it.
-pub(super) fn put(buffer: &mut [u8], field: Field, value: &[u8]) {
+pub(crate) fn put(buffer: &mut [u8], field: Field, value: &[u8]) {
     buffer[field].copy_from_slice(value);
 }

@@ -14,7 +14,7 @@ pub mod reply;
 pub mod sessions;
 
 mod address;
-mod fields;
+pub(crate) mod fields;
 mod name;
 mod publish;
 
