@@ -24,6 +24,15 @@ pub struct Recovered {
 }
 
 impl Recovered {
+    /// Nothing yet: of a log without messages, members and broker's runs.
+    #[must_use]
+    pub fn nothing(log_id: LogId) -> Self {
+        Self {
+            log_id,
+            ..Self::default()
+        }
+    }
+
     /// Forgets all sessions: a snapshot follows.
     pub fn replace(&mut self) {
         self.sessions.clear();
@@ -72,6 +81,18 @@ impl Recovered {
         }
     }
 
+    /// Ends the feeding: what entries count beyond the last message was lost with the power.
+    ///
+    /// Entries are written before the messages that they already count. If the messages are
+    /// torn off, their sender was told of none of them and will send them again: then they must
+    /// not be taken for duplicates.
+    pub fn finish(&mut self) {
+        for entry in self.sessions.values_mut() {
+            entry.floor = entry.floor.min(self.next);
+            cut(entry, self.next);
+        }
+    }
+
     /// The sessions, by name.
     pub fn sessions(&self) -> impl Iterator<Item = &SessionEntry> {
         self.sessions.values()
@@ -81,4 +102,102 @@ impl Recovered {
 fn continues(run: &SequenceRun, record: &Record<'_>) -> bool {
     let count = u64::from(run.count);
     run.sequence.0 + count == record.client_sequence.0 && run.order.plus(count) == record.order
+}
+
+/// Takes out of an entry what it says of messages from `next` on.
+fn cut(entry: &mut SessionEntry, next: OrderNumber) {
+    let Some(at) = entry
+        .runs
+        .iter()
+        .position(|run| run.order.plus(u64::from(run.count)) > next)
+    else {
+        return;
+    };
+    // Client sequences have no gaps: what came before the first lost one was ordered.
+    let run = &mut entry.runs[at];
+    let kept = u32::try_from(next.since(run.order)).unwrap_or(run.count);
+    entry.last_sequence = ClientSequence(run.sequence.0 + u64::from(kept) - 1);
+    run.count = kept;
+    entry.runs.truncate(at + usize::from(kept > 0));
+    let kept: usize = entry.runs.iter().map(|run| run.count as usize).sum();
+    entry.digests.truncate(kept);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Dialect;
+    use crate::wire::record::Flags;
+
+    fn entry(last: u64, runs: &[(u64, u64, u32)]) -> SessionEntry {
+        let runs: Vec<_> = runs
+            .iter()
+            .map(|&(sequence, order, count)| SequenceRun {
+                sequence: ClientSequence(sequence),
+                order: OrderNumber(order),
+                count,
+            })
+            .collect();
+        SessionEntry {
+            name: Name::new(b"ann").unwrap(),
+            member: true,
+            dialect: Dialect::Native,
+            floor: OrderNumber(90),
+            heard: 0,
+            last_sequence: ClientSequence(last),
+            digests: runs.iter().flat_map(|run| 0..run.count).collect(),
+            runs,
+        }
+    }
+
+    fn recovered(entry: SessionEntry, next: u64) -> SessionEntry {
+        let mut recovered = Recovered {
+            next: OrderNumber(next),
+            ..Recovered::default()
+        };
+        recovered.change(entry);
+        recovered.finish();
+        recovered.sessions().next().unwrap().clone()
+    }
+
+    #[test]
+    fn messages_that_were_torn_off_are_no_duplicates() {
+        // The entry counts 1 to 10, of which 4 to 10 were to be messages 100 to 106.
+        let counts = entry(10, &[(1, 50, 3), (4, 100, 7)]);
+        assert_eq!(recovered(counts.clone(), 107), counts);
+        assert_eq!(
+            recovered(counts.clone(), 102),
+            entry(5, &[(1, 50, 3), (4, 100, 2)])
+        );
+        assert_eq!(recovered(counts, 100), entry(3, &[(1, 50, 3)]));
+        // All that it remembers is lost, but not that earlier ones were ordered.
+        assert_eq!(recovered(entry(9, &[(8, 120, 2)]), 100), entry(7, &[]));
+        assert_eq!(recovered(entry(2, &[(1, 120, 2)]), 100), entry(0, &[]));
+    }
+
+    #[test]
+    fn a_floor_never_lies_beyond_the_order() {
+        assert_eq!(recovered(entry(0, &[]), 80).floor, OrderNumber(80));
+    }
+
+    #[test]
+    fn messages_behind_a_newer_entry_are_counted_once() {
+        let mut recovered = Recovered::default();
+        recovered.change(entry(2, &[(1, 5, 2)]));
+        for (sequence, order) in [(1, 5), (2, 6), (3, 7), (4, 9)] {
+            recovered.message(&Record {
+                order: OrderNumber(order),
+                client_sequence: ClientSequence(sequence),
+                time: 0,
+                flags: Flags::default(),
+                sender: b"ann",
+                payload: b"text",
+            });
+        }
+        let found = recovered.sessions().next().unwrap();
+        assert_eq!(found.last_sequence, ClientSequence(4));
+        let counts: Vec<_> = found.runs.iter().map(|run| run.count).collect();
+        assert_eq!(counts, [3, 1]);
+        assert_eq!(found.digests.len(), 4);
+    }
 }
