@@ -34,6 +34,9 @@ pub trait Log: Send {
     /// Writes session changes, an encoded [`Sessions`](crate::wire::batch::Kind::Sessions)
     /// batch. They are safe after the next [`sync`](Self::sync).
     ///
+    /// A session that is new must be written before its first messages, and may already count
+    /// them: if a power cut leaves some messages, it must leave the session that sent them.
+    ///
     /// # Errors
     /// Any error of the medium.
     fn append_sessions(&mut self, sessions: &[u8]) -> Result<(), super::Error>;
@@ -70,7 +73,8 @@ pub trait LogReader: Send {
     /// catch up side by side can share one.
     ///
     /// # Errors
-    /// [`super::Error::Trimmed`] with the oldest number kept, or damage by its place.
+    /// [`super::Error::Trimmed`] with the oldest number kept, [`super::Error::Beyond`] with the
+    /// next one to come, or damage by its place.
     fn read(&mut self, from: OrderNumber) -> Result<Chunk, super::Error>;
 }
 
@@ -80,4 +84,6 @@ pub struct Opened {
     pub log: Box<dyn Log>,
     /// Where the order, the epoch and the sessions stood.
     pub recovered: Recovered,
+    /// What was cut off, for people to hear of.
+    pub repair: Option<super::Repair>,
 }

@@ -1,19 +1,128 @@
-//! The durable log.
+//! The durable log: what was confirmed or seen is never lost and never renumbered.
+//!
+//! ```text
+//!  log        the contract with the sequencer: Log, LogReader
+//!  file_log   append, sync, roll           reader    stretches of the order, every byte checked
+//!  memory     the same without a medium    catalog   where messages lie, shared by both
+//!  recovery   opening: torn or damaged?    helper    the next segment, made ready beside
+//!  segment    a file's header and name     mark      what proves that bytes had been synced
+//!  medium     what files must be able to do; disk is the real one, tests simulate another
+//! ```
+//!
+//! It decides nothing about the order, and knows nothing of peers. `docs/journal.md` describes
+//! the bytes, what is assumed of the medium, and what recovery does in each case.
 
+pub mod mark;
+pub mod medium;
+pub mod segment;
+
+mod catalog;
+mod disk;
+mod error;
+mod file_log;
+mod helper;
 mod log;
+mod memory;
+mod reader;
+mod recovery;
+mod retention;
+mod survey;
+mod walk;
 
+pub use error::Error;
+pub use helper::Beside;
 pub use log::{Log, LogReader, Opened};
+pub use memory::{DEFAULT_RETAIN_BYTES, memory};
+pub use recovery::Repair;
+pub use segment::Identity;
 
-use crate::wire::OrderNumber;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// What can go wrong with a log.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// No room for another segment.
-    #[error("no space for the log: {0}")]
-    NoSpace(std::io::Error),
-    /// What was asked for is no longer kept.
-    #[error("messages before {0} are no longer kept")]
-    Trimmed(OrderNumber),
+use crate::wire::LogId;
+use medium::Medium;
+
+/// Bytes of a segment if nothing else is said.
+pub const DEFAULT_SEGMENT_BYTES: u64 = 64 << 20;
+/// The least that a segment may have.
+pub const MIN_SEGMENT_BYTES: u64 = 4096;
+
+/// Where a log lies and how much of it is kept. Without limits everything is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The directory; created if it is not there.
+    pub directory: PathBuf,
+    /// Bytes of a segment, at least [`MIN_SEGMENT_BYTES`].
+    pub segment_bytes: u64,
+    /// Keep at least so many bytes.
+    pub retain_bytes: Option<u64>,
+    /// Keep what is not older than this.
+    pub retain_age: Option<Duration>,
+    /// Keep at least so many messages.
+    pub retain_messages: Option<u64>,
+}
+
+impl Options {
+    /// A log in this directory that keeps everything.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            segment_bytes: DEFAULT_SEGMENT_BYTES,
+            retain_bytes: None,
+            retain_age: None,
+            retain_messages: None,
+        }
+    }
+
+    fn plan(&self, beside: Beside) -> file_log::Plan {
+        file_log::Plan {
+            segment_bytes: self.segment_bytes.max(MIN_SEGMENT_BYTES),
+            retention: retention::Retention {
+                bytes: self.retain_bytes,
+                age: self.retain_age,
+                messages: self.retain_messages,
+            },
+            beside,
+        }
+    }
+}
+
+/// Opens the log in a directory, or begins one there.
+///
+/// # Errors
+/// See [`Error`]; those for which [`Error::is_damage`] holds want a person's decision.
+pub fn open(options: &Options) -> Result<Opened, Error> {
+    let disk =
+        disk::Disk::create(&options.directory).map_err(Error::io("create", &options.directory))?;
+    file_log::FileLog::open(Arc::new(disk), options.plan(Beside::Thread), draw_identity)
+}
+
+/// Opens the log on any medium; one that is begun gets the identity `fresh`. Of the options, the
+/// directory means nothing here.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_on(
+    medium: Arc<dyn Medium>,
+    options: &Options,
+    beside: Beside,
+    fresh: Identity,
+) -> Result<Opened, Error> {
+    file_log::FileLog::open(medium, options.plan(beside), || Ok(fresh))
+}
+
+/// Draws what makes a new log unlike any other.
+///
+/// # Errors
+/// If the system has no random numbers to give.
+pub fn draw_identity() -> io::Result<Identity> {
+    let draw = || getrandom::u64().map_err(io::Error::other);
+    Ok(Identity {
+        // 0 stands for no log.
+        log_id: LogId(draw()?.max(1)),
+        secret: draw()?,
+    })
 }

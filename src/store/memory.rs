@@ -1,0 +1,172 @@
+//! The log without a medium: `--in-memory`. It keeps what fits, and nothing after the end.
+//!
+//! The same contract as the log on a disk, with nothing in it that could fail: a sync makes
+//! messages visible to readers, and makes nothing safe.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::catalog::GRANULE;
+use super::{Error, Log, LogReader, Opened};
+use crate::core::{Chunk, Recovered};
+use crate::wire::{LogId, OrderNumber};
+
+/// How many bytes of messages are kept if nothing else is said.
+pub const DEFAULT_RETAIN_BYTES: u64 = 256 << 20;
+
+/// Begins a log in memory that keeps the newest so many bytes of messages.
+#[must_use]
+pub fn memory(log_id: LogId, retain_bytes: u64) -> Opened {
+    Opened {
+        log: Box::new(MemoryLog {
+            log_id,
+            retain_bytes,
+            kept: Arc::default(),
+            unpublished: Vec::new(),
+        }),
+        recovered: Recovered::nothing(log_id),
+        repair: None,
+    }
+}
+
+struct MemoryLog {
+    log_id: LogId,
+    retain_bytes: u64,
+    kept: Arc<Mutex<Kept>>,
+    unpublished: Vec<Chunk>,
+}
+
+/// What readers see.
+#[derive(Default)]
+struct Kept {
+    /// Each with the bytes of all that came before it: by them stretches are cut.
+    chunks: VecDeque<(u64, Chunk)>,
+    /// Bytes of all chunks there ever were.
+    end: u64,
+    /// The number that the next message gets.
+    next: OrderNumber,
+}
+
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    // Nothing in here panics half way through a change.
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Kept {
+    fn oldest(&self) -> OrderNumber {
+        let first = self.chunks.front().map(|(_, chunk)| chunk.first());
+        first.unwrap_or(self.next)
+    }
+
+    fn push(&mut self, chunk: Chunk, retain_bytes: u64) {
+        let begins = self.end;
+        self.end += chunk.bytes().len() as u64;
+        self.next = chunk.end();
+        self.chunks.push_back((begins, chunk));
+        let keep_from = self.end.saturating_sub(retain_bytes);
+        // The newest stays, however large it is.
+        while self.chunks.len() > 1 && self.chunks[0].0 < keep_from {
+            self.chunks.pop_front();
+        }
+    }
+
+    /// The chunks of the stretch that holds `from`.
+    fn stretch(&self, from: OrderNumber) -> Result<Vec<Chunk>, Error> {
+        if from >= self.next {
+            return Err(Error::Beyond(self.next));
+        }
+        let after = self
+            .chunks
+            .partition_point(|(_, chunk)| chunk.first() <= from);
+        let Some(at) = after.checked_sub(1) else {
+            return Err(Error::Trimmed(self.oldest()));
+        };
+        let granule = self.chunks[at].0 / GRANULE;
+        let same = |&&(begins, _): &&(u64, Chunk)| begins / GRANULE == granule;
+        let before = self.chunks.range(..at).rev().take_while(same).count();
+        let stretch = self.chunks.range(at - before..).take_while(same);
+        Ok(stretch.map(|(_, chunk)| chunk.clone()).collect())
+    }
+}
+
+impl Log for MemoryLog {
+    fn log_id(&self) -> LogId {
+        self.log_id
+    }
+
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
+    fn can_roll(&mut self) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    fn roll(&mut self, _snapshot: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn append_sessions(&mut self, _sessions: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn append(&mut self, batch: &Chunk) -> Result<(), Error> {
+        self.unpublished.push(batch.clone());
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        if !self.unpublished.is_empty() {
+            let mut kept = lock(&self.kept);
+            for chunk in self.unpublished.drain(..) {
+                kept.push(chunk, self.retain_bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn oldest(&self) -> OrderNumber {
+        lock(&self.kept).oldest()
+    }
+
+    fn reader(&self) -> Box<dyn LogReader> {
+        Box::new(MemoryReader {
+            kept: Arc::clone(&self.kept),
+            last: None,
+        })
+    }
+
+    fn close(mut self: Box<Self>) -> Result<(), Error> {
+        self.sync()
+    }
+}
+
+struct MemoryReader {
+    kept: Arc<Mutex<Kept>>,
+    /// The last stretch: members that catch up side by side ask for it again and again.
+    last: Option<Chunk>,
+}
+
+impl LogReader for MemoryReader {
+    fn read(&mut self, from: OrderNumber) -> Result<Chunk, Error> {
+        if let Some(chunk) = &self.last
+            && chunk.first() <= from
+            && from < chunk.end()
+        {
+            return Ok(chunk.clone());
+        }
+        let stretch = lock(&self.kept).stretch(from)?;
+        let chunk = match &stretch[..] {
+            [chunk] => chunk.clone(),
+            chunks => join(chunks),
+        };
+        self.last = Some(chunk.clone());
+        Ok(chunk)
+    }
+}
+
+/// One chunk of many that follow one another.
+fn join(chunks: &[Chunk]) -> Chunk {
+    let bytes = chunks.iter().map(|chunk| chunk.bytes().as_slice());
+    Chunk::new(bytes.collect::<Vec<_>>().concat()).expect("chunks of the log follow one another")
+}

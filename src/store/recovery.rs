@@ -1,0 +1,290 @@
+//! Opening a log that was written before: what it holds, and the repair of a torn tail.
+//!
+//! A power cut may leave any part of the last, unsynced group: that is cut off, and nobody was
+//! told of it. Anything else that is not as it was written is refused. It must never cut what was
+//! synced, never let bytes that were cut off come back, and may itself be interrupted anywhere.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Error;
+use super::catalog::{Entry, Index, Place};
+use super::mark::{self, Mark};
+use super::medium::{File, Medium};
+use super::segment::{FILLING, Header, Identity};
+use super::survey::{self, damaged};
+use super::walk::{Check, Remains, Step, Walk, remains};
+use crate::core::Recovered;
+use crate::wire::batch::{self, Kind};
+use crate::wire::sessions::SessionEntry;
+use crate::wire::{DecodeError, Epoch};
+
+/// A torn write that was cut off: of what it held nobody had been told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// The file.
+    pub file: PathBuf,
+    /// Where it was cut.
+    pub offset: u64,
+    /// How many bytes behind it were not zero, in whole blocks.
+    pub bytes: u64,
+}
+
+/// What recovery hands to the writer.
+pub(super) struct Found {
+    pub(super) recovered: Recovered,
+    pub(super) identity: Identity,
+    pub(super) entries: Vec<Entry>,
+    /// The newest segment.
+    pub(super) header: Header,
+    pub(super) file: Arc<dyn File>,
+    /// Where in it the next batch goes.
+    pub(super) tail: u64,
+    /// Time of the newest message.
+    pub(super) newest: u64,
+    pub(super) repair: Option<Repair>,
+}
+
+/// Opens what is there; `None` if there is no log yet.
+pub(super) fn recover(medium: &dyn Medium) -> Result<Option<Found>, Error> {
+    // What a power cut left of a segment in the making; it never held anything.
+    let names = medium.list().map_err(Error::io("list", medium.place()))?;
+    if names.iter().any(|name| name == FILLING) {
+        medium
+            .remove(FILLING)
+            .map_err(Error::io("remove", medium.place().join(FILLING)))?;
+    }
+    let sequences = survey::list(medium)?;
+    let mut entries: Vec<Entry> = Vec::with_capacity(sequences.len());
+    let mut newest = None;
+    for sequence in sequences {
+        let segment = survey::open(medium, sequence)?;
+        if let Some(older) = newest.replace(segment.header) {
+            survey::follows(medium, &older, &segment.header)?;
+        }
+        entries.push(Entry {
+            sequence,
+            first: segment.header.first,
+            newest: segment.header.newest,
+            bytes: segment.size,
+            index: None,
+        });
+    }
+    let Some(header) = newest else {
+        return Ok(None);
+    };
+    let path = survey::path(medium, header.sequence);
+    let file = medium
+        .open(&header.sequence.file_name())
+        .map_err(Error::io("open", &path))?;
+    let mut replay = Replay::new(header, path);
+    let behind = replay.run(&*file)?;
+    let repair = replay.settle(&*file, &behind)?;
+    replay.recovered.oldest = entries[0].first;
+    let last = entries.len() - 1;
+    entries[last].index = Some(replay.index);
+    Ok(Some(Found {
+        recovered: replay.recovered,
+        identity: header.identity,
+        entries,
+        header,
+        file,
+        tail: replay.tail,
+        newest: replay.newest,
+        repair,
+    }))
+}
+
+/// Going through the newest segment.
+struct Replay {
+    header: Header,
+    path: PathBuf,
+    recovered: Recovered,
+    index: Index,
+    newest: u64,
+    /// Where the last mark begins, or the first batch.
+    vouched: u64,
+    /// Where the last valid batch ends.
+    tail: u64,
+}
+
+impl Replay {
+    fn new(header: Header, path: PathBuf) -> Self {
+        let tail = super::segment::HEADER_LEN as u64;
+        let mut recovered = Recovered::nothing(header.identity.log_id);
+        recovered.epoch = header.epoch;
+        recovered.next = header.first;
+        Self {
+            recovered,
+            index: Index::empty(Place {
+                order: header.first,
+                offset: tail,
+            }),
+            newest: header.newest,
+            vouched: tail,
+            tail,
+            header,
+            path,
+        }
+    }
+
+    /// Takes in every valid batch, and judges what follows them.
+    fn run(&mut self, file: &dyn File) -> Result<Remains, Error> {
+        let reading = || Error::io("read", &self.path);
+        let (identity, first) = (self.header.identity, self.header.first);
+        let mut walk = Walk::new(file, Check::Everything, identity, first).map_err(reading())?;
+        let reason = loop {
+            match walk.step().map_err(Error::io("read", &self.path))? {
+                Step::Batch {
+                    offset,
+                    header,
+                    bytes,
+                } => self.take(offset, &header, bytes)?,
+                Step::End { reason, .. } => break reason,
+                Step::Foreign { what, .. } => return Err(self.damaged(what)),
+            }
+        };
+        let snapshot = self.tail > super::segment::HEADER_LEN as u64;
+        let behind = remains(file, self.tail, identity).map_err(Error::io("read", &self.path))?;
+        if let Some(mark) = behind.mark {
+            return Err(self.damaged(format!(
+                "{reason}, and by the mark at byte {mark} this had been safe"
+            )));
+        }
+        if !snapshot {
+            return Err(self.damaged(format!("the snapshot of the sessions: {reason}")));
+        }
+        self.recovered.finish();
+        Ok(behind)
+    }
+
+    fn take(&mut self, offset: u64, header: &batch::Header, bytes: &[u8]) -> Result<(), Error> {
+        let first = offset == super::segment::HEADER_LEN as u64;
+        if first != (header.kind == Kind::Snapshot) {
+            return Err(self.damaged("snapshots lie at the head of segments, and only there"));
+        }
+        let end = offset + header.length as u64;
+        match header.kind {
+            Kind::Snapshot | Kind::Sessions => {
+                let entries = session_entries(header, &bytes[batch::HEADER_LEN..])
+                    .map_err(|reason| self.damaged(format!("session entries: {reason}")))?;
+                for entry in entries {
+                    self.recovered.change(entry);
+                }
+            }
+            Kind::Messages => {
+                let place = |order, offset| Place { order, offset };
+                self.index
+                    .push(place(header.first, offset), place(header.end(), end));
+                for record in batch::records(bytes) {
+                    let record = record.map_err(|reason| self.damaged(reason.to_string()))?;
+                    self.newest = record.time;
+                    self.recovered.message(&record);
+                }
+            }
+            Kind::Continued => {
+                let next = self
+                    .path
+                    .with_file_name(self.header.sequence.next().file_name());
+                let what = "this segment is missing, although the one before it leads to it";
+                return Err(damaged(next, 0, Some(header.first), what));
+            }
+            Kind::Synced | Kind::Closed => self.vouched = offset,
+        }
+        self.recovered.epoch = self.recovered.epoch.max(header.epoch);
+        self.tail = end;
+        Ok(())
+    }
+
+    /// Makes the file what it was found to be: zeros behind the tail, everything before it safe,
+    /// and a mark that says so.
+    fn settle(&mut self, file: &dyn File, behind: &Remains) -> Result<Option<Repair>, Error> {
+        let written = &behind.written;
+        let repaired = || -> io::Result<()> {
+            for range in written {
+                zero(file, range.start, range.end)?;
+            }
+            // What no mark vouches for may be in the system's cache and not on the medium, even
+            // after a sync: one that fails can leave the pages as if they had been written. So it
+            // is written once more before anybody is told of it.
+            rewrite(file, self.vouched, self.tail)?;
+            file.sync_data()
+        };
+        repaired().map_err(Error::io("repair", &self.path))?;
+        let mark = Mark {
+            kind: Kind::Synced,
+            identity: self.header.identity,
+            epoch: Epoch(self.recovered.epoch.0 + 1),
+            next: self.recovered.next,
+        };
+        // Only if all of it is in place may this be said. It also makes the next epoch known, so
+        // that no two broker's runs ever share one.
+        let marked = || -> io::Result<()> {
+            file.write_at(&mark.encode(self.tail), self.tail)?;
+            file.sync_data()
+        };
+        marked().map_err(Error::io("write", &self.path))?;
+        let cut = self.tail;
+        self.tail += mark::LEN as u64;
+        Ok((!written.is_empty()).then(|| Repair {
+            file: self.path.clone(),
+            offset: cut,
+            bytes: written.iter().map(|range| range.end - range.start).sum(),
+        }))
+    }
+
+    fn damaged(&self, what: impl Into<String>) -> Error {
+        damaged(
+            self.path.clone(),
+            self.tail,
+            Some(self.recovered.next),
+            what,
+        )
+    }
+}
+
+/// All session entries of a batch.
+pub(super) fn session_entries(
+    header: &batch::Header,
+    mut body: &[u8],
+) -> Result<Vec<SessionEntry>, DecodeError> {
+    let mut entries = Vec::new();
+    for _ in 0..header.count {
+        let (entry, length) = SessionEntry::decode(body)?;
+        entries.push(entry);
+        body = &body[length..];
+    }
+    if body.is_empty() {
+        Ok(entries)
+    } else {
+        Err(DecodeError::Trailing)
+    }
+}
+
+fn zero(file: &dyn File, mut start: u64, end: u64) -> io::Result<()> {
+    let zeros = vec![0; PIECE];
+    while start < end {
+        let length = usize::try_from(end - start).unwrap_or(PIECE).min(PIECE);
+        file.write_at(&zeros[..length], start)?;
+        start += length as u64;
+    }
+    Ok(())
+}
+
+fn rewrite(file: &dyn File, mut start: u64, end: u64) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    while start < end {
+        let length = usize::try_from(end - start).unwrap_or(PIECE).min(PIECE);
+        let read = file.read_at(&mut piece[..length], start)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.write_at(&piece[..read], start)?;
+        start += read as u64;
+    }
+    Ok(())
+}
+
+/// How much is read and written at a time.
+const PIECE: usize = 1 << 20;

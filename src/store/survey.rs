@@ -1,0 +1,111 @@
+//! Which segments there are, and whether their headers agree: what opening and inspecting a log
+//! have in common. It reads headers only, so its time does not grow with what they hold.
+
+use std::path::PathBuf;
+
+use super::Error;
+use super::medium::Medium;
+use super::segment::{BadHeader, FORMAT, HEADER_LEN, Header, Sequence};
+use crate::wire::OrderNumber;
+
+/// What can be done about nearly all damage.
+pub(super) const RESTORE: &str = "restore the file from a copy, or begin a new log in another \
+     directory; the broker does not start on a log that it cannot vouch for";
+/// What can be done about a file that has become shorter.
+const LENGTHEN: &str = "restore the file from a copy; or give up what was cut off, by bringing \
+     it back to its length with `truncate -s`";
+
+/// A segment's size and what its header says.
+pub(super) struct Segment {
+    pub(super) header: Header,
+    pub(super) size: u64,
+}
+
+/// The segments of a directory, oldest first.
+pub(super) fn list(medium: &dyn Medium) -> Result<Vec<Sequence>, Error> {
+    let names = medium.list().map_err(Error::io("list", medium.place()))?;
+    let mut sequences: Vec<_> = names
+        .iter()
+        .filter_map(|name| Sequence::from_file_name(name))
+        .collect();
+    sequences.sort_unstable();
+    for pair in sequences.windows(2) {
+        if pair[0].next() != pair[1] {
+            let what = "this segment is missing, although there are older and newer ones";
+            return Err(damaged(path(medium, pair[0].next()), 0, None, what));
+        }
+    }
+    Ok(sequences)
+}
+
+/// Opens a segment, to read only, and checks its header by itself.
+pub(super) fn open(medium: &dyn Medium, sequence: Sequence) -> Result<Segment, Error> {
+    let path = path(medium, sequence);
+    let file = medium
+        .open_to_read(&sequence.file_name())
+        .map_err(Error::io("open", &path))?;
+    let size = file.size().map_err(Error::io("read", &path))?;
+    let mut bytes = [0; HEADER_LEN];
+    let read = file
+        .read_at(&mut bytes, 0)
+        .map_err(Error::io("read", &path))?;
+    let header = match Header::decode(&bytes[..read]) {
+        Ok(header) => header,
+        Err(BadHeader::Damaged(what)) => return Err(damaged(path, 0, None, what)),
+        Err(BadHeader::Newer(found)) => {
+            return Err(Error::NewerFormat {
+                file: path,
+                found,
+                known: FORMAT,
+            });
+        }
+    };
+    if header.sequence != sequence {
+        let what = format!("this is segment {} by its header", header.sequence.0);
+        return Err(damaged(path, 0, Some(header.first), what));
+    }
+    if size < header.filled {
+        return Err(Error::Damaged {
+            file: path,
+            offset: size,
+            order: Some(header.first),
+            what: format!("the file ends here, but had {} bytes", header.filled),
+            hint: LENGTHEN,
+        });
+    }
+    Ok(Segment { header, size })
+}
+
+/// Checks that a segment is of the same log as another, older one.
+pub(super) fn follows(medium: &dyn Medium, older: &Header, newer: &Header) -> Result<(), Error> {
+    let what = if older.identity != newer.identity {
+        "this segment is of another log than the one before it"
+    } else if older.first > newer.first || older.epoch > newer.epoch {
+        "this segment is older than the one before it"
+    } else {
+        return Ok(());
+    };
+    let path = path(medium, newer.sequence);
+    Err(damaged(path, 0, Some(newer.first), what))
+}
+
+/// A segment's file, for messages to people.
+pub(super) fn path(medium: &dyn Medium, sequence: Sequence) -> PathBuf {
+    medium.place().join(sequence.file_name())
+}
+
+/// The error for damage about which nothing special can be done.
+pub(super) fn damaged(
+    file: PathBuf,
+    offset: u64,
+    order: Option<OrderNumber>,
+    what: impl Into<String>,
+) -> Error {
+    Error::Damaged {
+        file,
+        offset,
+        order,
+        what: what.into(),
+        hint: RESTORE,
+    }
+}
