@@ -197,7 +197,7 @@ fn what_cannot_be_mended_ends_in_words() {
     *torn.last_mut().unwrap() ^= 1;
     let text = "another connection has taken this name";
     let refusal = refuse(Code::Superseded, 0, text);
-    for (frame, complaint) in [(torn, "wrong record"), (refusal, text)] {
+    for (frame, complaint) in [(torn, "wrong checksum of message 5"), (refusal, text)] {
         let stage = Stage::set("--expect 1");
         stage.say(&welcome(5, 0));
         stage.say(&frame);
