@@ -1,3 +1,284 @@
-//! `orden-broker`: parses flags, runs the broker, turns its end into an exit code.
+//! `orden-broker`: parse, run, print, exit code. Everything else is in the library.
 
-fn main() {}
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser};
+use log::LevelFilter;
+use orden::broker::{Broker, Config, Error, Storage, Sync};
+use orden::core::Limits;
+use orden::store;
+use orden::wire::Address;
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+use simplelog::{ColorChoice, ConfigBuilder, TermLogger, TerminalMode, WriteLogger};
+
+/// A message broker that gives every message one number, and every client every message, in
+/// that one order, exactly once, whatever crashes.
+#[derive(Debug, Parser)]
+#[command(name = "orden-broker", version, styles = STYLES, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    network: Network,
+    #[command(flatten)]
+    journal: Journal,
+    #[command(flatten)]
+    delivery: Delivery,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+struct Network {
+    /// Where clients connect: HOST:PORT, :PORT (localhost), *:PORT (everywhere), port 0 for any
+    /// free one, or a ZeroMQ endpoint (tcp://…, ipc://…)
+    #[arg(long, env = "ORDEN_ADDRESS", value_name = "ADDRESS")]
+    address: Address,
+    /// Also serve the original client.py over plain TCP here
+    #[arg(long, env = "ORDEN_TCP_ADDRESS", value_name = "ADDRESS")]
+    tcp_address: Option<Address>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Journal")]
+struct Journal {
+    /// Where the log is kept
+    #[arg(
+        long,
+        env = "ORDEN_DATA",
+        value_name = "DIR",
+        default_value = "./orden-data"
+    )]
+    data: PathBuf,
+    /// Keep no log on disk: everything ends with this process
+    #[arg(long, env = "ORDEN_IN_MEMORY", conflicts_with_all = ["data", "sync"])]
+    in_memory: bool,
+    /// When the log is synced: before anybody sees a message, at most so many milliseconds
+    /// after, or when the system likes
+    #[arg(long, env = "ORDEN_SYNC", value_name = "always|MS|never", default_value = "always",
+        value_parser = parse_sync)]
+    sync: Sync,
+    /// Delete the oldest segments once the log has more than so many bytes (default: keep all)
+    #[arg(long, env = "ORDEN_RETAIN_BYTES", value_name = "BYTES")]
+    retain_bytes: Option<u64>,
+    /// Delete segments whose newest message is older than so many seconds (default: keep all)
+    #[arg(long, env = "ORDEN_RETAIN_AGE", value_name = "SECONDS")]
+    retain_age: Option<u64>,
+    /// Delete the oldest segments once the log has more than so many messages (default: keep all)
+    #[arg(long, env = "ORDEN_RETAIN_MESSAGES", value_name = "COUNT")]
+    retain_messages: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Delivery")]
+struct Delivery {
+    /// The most bytes of one message
+    #[arg(long, env = "ORDEN_MAX_MESSAGE_BYTES", value_name = "BYTES",
+        default_value_t = Limits::default().message_bytes)]
+    max_message_bytes: usize,
+    /// End the session of a member that was away for so many seconds (default: never)
+    #[arg(long, env = "ORDEN_SESSION_TIMEOUT", value_name = "SECONDS")]
+    session_timeout: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Logging")]
+struct Logging {
+    /// How much to say: off, error, warn, info, debug or trace
+    #[arg(
+        long,
+        env = "ORDEN_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    log_level: LevelFilter,
+    /// Where to say it (default: stderr)
+    #[arg(long, env = "ORDEN_LOG_FILE", value_name = "FILE")]
+    log_file: Option<PathBuf>,
+}
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const AFTER_HELP: &str = "\
+Every flag can also be given as an environment variable, ORDEN_… in capitals.
+SIGTERM and SIGINT stop in good order, a second one at once; SIGUSR1 logs who is how far.
+
+Exit codes: 0 stopped; 1 wrong usage; 2 the log is damaged; 3 any other failure.";
+
+/// The most bytes of messages that are kept without a disk, if nothing else is said.
+const MEMORY_BYTES: u64 = store::DEFAULT_RETAIN_BYTES;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = ExitCode::from(u8::from(error.use_stderr()));
+            // Nobody is left to tell when stderr is closed.
+            error.print().ok();
+            return code;
+        }
+    };
+    if let Err(error) = start_logging(&cli.logging) {
+        return fail(3, &error, "give --log-file a file that can be written");
+    }
+    match serve(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(exit_code(&error), &error, hint(&error)),
+    }
+}
+
+fn serve(cli: &Cli) -> Result<(), Error> {
+    // Before anything else runs, so that no signal finds the process unprepared.
+    let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
+    let config = config(cli);
+    if cli.journal.in_memory {
+        let kept = cli.journal.retain_bytes.unwrap_or(MEMORY_BYTES) >> 20;
+        log::warn!(
+            "in memory: when this process ends, every message and every session is gone; \
+             the newest {kept} MiB of messages are kept for those who are behind"
+        );
+    }
+    let broker = Broker::start(&config)?;
+    for endpoint in broker.endpoints() {
+        println!("listening on {endpoint}");
+    }
+    watch_signals(signals, &broker)?;
+    broker.wait()
+}
+
+/// Stops the broker at the first signal, and the process at the second.
+fn watch_signals(mut signals: Signals, broker: &Broker) -> Result<(), Error> {
+    let (stopper, ack_map) = (broker.stopper(), broker.ack_map().clone());
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let mut stopping = false;
+            for signal in signals.forever() {
+                match signal {
+                    SIGUSR1 => log_status(&ack_map.status()),
+                    _ if stopping => std::process::exit(3),
+                    _ => {
+                        log::info!("stopping: finishing what was accepted");
+                        stopping = true;
+                        stopper.stop();
+                    }
+                }
+            }
+        })?;
+    Ok(())
+}
+
+fn log_status(status: &orden::broker::Status) {
+    log::info!(
+        "next order number {}, {} members",
+        status.next,
+        status.members.len()
+    );
+    for member in &status.members {
+        let presence = if member.present { "present" } else { "away" };
+        let name = &member.name;
+        log::info!(
+            "{name} ({:?}, {presence}) expects {}",
+            member.dialect,
+            member.floor
+        );
+    }
+    log::info!("{:?}", status.counters);
+}
+
+fn config(cli: &Cli) -> Config {
+    let journal = &cli.journal;
+    let storage = if journal.in_memory {
+        Storage::Memory {
+            retain_bytes: journal.retain_bytes.unwrap_or(MEMORY_BYTES),
+        }
+    } else {
+        let mut options = store::Options::new(&journal.data);
+        options.retain_bytes = journal.retain_bytes;
+        options.retain_age = journal.retain_age.map(Duration::from_secs);
+        options.retain_messages = journal.retain_messages;
+        Storage::Files(options)
+    };
+    Config {
+        endpoint: cli.network.address.to_bind(),
+        tcp_endpoint: cli.network.tcp_address.as_ref().map(Address::to_bind),
+        storage,
+        sync: journal.sync,
+        limits: Limits {
+            message_bytes: cli.delivery.max_message_bytes,
+            session_timeout: cli.delivery.session_timeout.map(Duration::from_secs),
+            ..Limits::default()
+        },
+    }
+}
+
+fn parse_sync(text: &str) -> Result<Sync, String> {
+    match text {
+        "always" => Ok(Sync::Always),
+        "never" => Ok(Sync::Never),
+        _ => text
+            .parse()
+            .map(|ms| Sync::Every(Duration::from_millis(ms)))
+            .map_err(|_| "expected always, a number of milliseconds, or never".to_owned()),
+    }
+}
+
+fn start_logging(logging: &Logging) -> Result<(), Box<dyn std::error::Error>> {
+    let config = ConfigBuilder::new().set_time_format_rfc3339().build();
+    if let Some(path) = &logging.log_file {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)?;
+        WriteLogger::init(logging.log_level, config, file)?;
+    } else {
+        let colour = if use_colour() {
+            ColorChoice::Auto
+        } else {
+            ColorChoice::Never
+        };
+        TermLogger::init(logging.log_level, config, TerminalMode::Stderr, colour)?;
+    }
+    Ok(())
+}
+
+/// Colours are for people: not for a pipe, and not for those who said that they want none.
+fn use_colour() -> bool {
+    use std::io::IsTerminal;
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| value != OsStr::new(""));
+    std::io::stderr().is_terminal() && !unwanted
+}
+
+fn exit_code(error: &Error) -> u8 {
+    match error {
+        Error::Store(error) if error.is_damage() => 2,
+        _ => 3,
+    }
+}
+
+fn hint(error: &Error) -> &'static str {
+    match error {
+        Error::Bind { .. } => "is another program using this address? port 0 takes any free one",
+        Error::Store(error) if error.is_damage() => "restore the directory from a backup",
+        Error::Store(_) => "see --data for where the log is kept",
+        _ => "",
+    }
+}
+
+/// Says what went wrong in one line, and what one can do in a second.
+fn fail(code: u8, error: &dyn Display, hint: &str) -> ExitCode {
+    eprintln!("orden-broker: {error}");
+    if !hint.is_empty() {
+        eprintln!("hint: {hint}");
+    }
+    ExitCode::from(code)
+}

@@ -1,7 +1,194 @@
 //! The broker's shell: sockets, threads and clocks around the sequencing machine.
+//!
+//! Three threads. The [`dispatcher`] owns the sockets, the sequencer ([`driver`]) the machine and
+//! the log, the [`loader`] reads old stretches of the log. Between them lie bounded channels
+//! ([`exchange`]).
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the transport that will use it comes next")
-)]
-mod shared_frame;
+mod ack_map;
+mod clock;
+mod config;
+mod dispatcher;
+mod driver;
+mod event_log;
+mod exchange;
+mod libzmq;
+mod loader;
+mod transport;
+mod waker;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{Builder, JoinHandle};
+
+use crossbeam_channel::bounded;
+
+use self::clock::Clock;
+use self::dispatcher::{Dispatcher, Signals};
+use self::driver::{Driver, Round};
+use self::exchange::{INBOUND_BURSTS, LOADS, OUTBOUND_BURSTS};
+use self::transport::{Options, Transport};
+use self::waker::Waker;
+use crate::core::Sequencer;
+use crate::store;
+
+pub use ack_map::{AckMap, Status};
+pub use config::{Config, Storage, Sync};
+
+/// Bytes of a frame besides its one largest message.
+const FRAME_OVERHEAD: usize = 64 << 10;
+
+/// Why a broker cannot start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An endpoint cannot be bound.
+    #[error("cannot listen on {endpoint}: {why}")]
+    Bind {
+        /// The endpoint.
+        endpoint: String,
+        /// What libzmq says.
+        why: String,
+    },
+    /// A socket has failed; nothing that a peer does leads to this.
+    #[error("the sockets have failed: {0}")]
+    Socket(String),
+    /// The log cannot be opened, or was not written.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The system has no randomness to give.
+    #[error("no randomness: {0}")]
+    Randomness(String),
+    /// A thread cannot be started, or what it needs is not to be had.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// A thread has ended before its time; its own error says why.
+    #[error("the {0} thread has ended")]
+    ThreadGone(&'static str),
+}
+
+/// A broker that runs in threads of its own.
+#[derive(Debug)]
+pub struct Broker {
+    endpoints: Vec<String>,
+    ack_map: AckMap,
+    stopper: Stopper,
+    threads: Vec<JoinHandle<Result<(), Error>>>,
+}
+
+/// Asks a broker to stop, from any thread. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    signals: Arc<Signals>,
+    waker: Waker,
+}
+
+impl Stopper {
+    /// Lets the broker take nothing more in, finish what it has, and end.
+    pub fn stop(&self) {
+        self.signals.stop.store(true, Ordering::SeqCst);
+        self.waker.wake();
+    }
+}
+
+impl Broker {
+    /// Opens the log, binds the sockets and starts to serve.
+    ///
+    /// # Errors
+    /// Whatever is in the way of that.
+    pub fn start(config: &Config) -> Result<Self, Error> {
+        let opened = match &config.storage {
+            Storage::Memory { retain_bytes } => {
+                store::memory(store::draw_identity()?.log_id, *retain_bytes)
+            }
+            Storage::Files(options) => store::open(options)?,
+        };
+        let seed = getrandom::u64().map_err(|error| Error::Randomness(error.to_string()))?;
+        let window = usize::try_from(config.limits.window_frames).unwrap_or(usize::MAX);
+        let transport = Transport::bind(&Options {
+            endpoint: config.endpoint.clone(),
+            tcp_endpoint: config.tcp_endpoint.clone(),
+            frame_bytes: config.limits.message_bytes.saturating_add(FRAME_OVERHEAD),
+            // Confirmations, answers and frames sent again come on top of the window.
+            send_high_water_mark: window.saturating_mul(2),
+        })?;
+        let endpoints = transport.endpoints()?;
+
+        let (waker, sleeper) = waker::waker()?;
+        let signals = Arc::new(Signals::default());
+        let (inbound_in, inbound_out) = bounded(INBOUND_BURSTS);
+        let (outbound_in, outbound_out) = bounded(OUTBOUND_BURSTS);
+        let (loads_in, loads_out) = bounded(LOADS);
+        let ack_map = AckMap::default();
+        let reader = opened.log.reader();
+        let driver = Driver {
+            machine: Sequencer::new(config.limits.clone(), &opened.recovered, seed),
+            log: opened.log,
+            sync: config.sync,
+            clock: Clock::start(),
+            inbound: inbound_out,
+            outbound: outbound_in,
+            loads: loads_in,
+            waker: waker.clone(),
+            signals: Arc::clone(&signals),
+            ack_map: ack_map.clone(),
+            round: Round::default(),
+        };
+        let loaded = inbound_in.clone();
+        let shared = Arc::clone(&signals);
+        let dispatcher = Dispatcher::new(transport, sleeper, shared, inbound_in, outbound_out);
+        let threads = vec![
+            Builder::new()
+                .name("sequencer".into())
+                .spawn(move || driver.run())?,
+            Builder::new()
+                .name("dispatcher".into())
+                .spawn(move || dispatcher.run())?,
+            Builder::new().name("loader".into()).spawn(move || {
+                loader::run(reader, &loads_out, &loaded);
+                Ok(())
+            })?,
+        ];
+        Ok(Self {
+            endpoints,
+            ack_map,
+            stopper: Stopper { signals, waker },
+            threads,
+        })
+    }
+
+    /// The endpoints that are served, with real ports, the ROUTER's first.
+    pub fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+
+    /// A view of how far each member is.
+    pub fn ack_map(&self) -> &AckMap {
+        &self.ack_map
+    }
+
+    /// A handle to stop it with.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Waits until the broker has ended: because it was stopped, or because something failed.
+    ///
+    /// # Errors
+    /// What failed first.
+    ///
+    /// # Panics
+    /// If one of its threads has.
+    pub fn wait(self) -> Result<(), Error> {
+        let mut ends = Vec::new();
+        for thread in self.threads {
+            match thread.join() {
+                Ok(end) => ends.extend(end.err()),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        // That another thread is gone is only how the others hear of the cause.
+        let consequence = |error: &Error| matches!(error, Error::ThreadGone(_));
+        ends.sort_by_key(consequence);
+        ends.into_iter().next().map_or(Ok(()), Err)
+    }
+}

@@ -49,7 +49,7 @@ impl Default for Limits {
             batch_bytes: 1 << 20,
             members: 100_000,
             resend_after: Duration::from_millis(500),
-            resend_after_most: Duration::from_secs(10),
+            resend_after_most: Duration::from_secs(5),
             floors_every: Duration::from_secs(1),
             ping_after: Duration::from_secs(15),
             away_after: Duration::from_mins(1),

@@ -125,6 +125,19 @@ impl FileLog {
         result
     }
 
+    /// Asks about the segment that follows. Want of space passes; any other error ends the log.
+    fn of_the_next<T>(
+        &mut self,
+        ask: impl FnOnce(&Helper, u64) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.ended {
+            return Err(Error::Ended);
+        }
+        let answer = ask(&self.helper, self.current.following);
+        self.ended = matches!(&answer, Err(error) if !matches!(error, Error::NoSpace(_)));
+        answer
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let Current { file, tail, .. } = &mut self.current;
         match file.write_at(bytes, *tail) {
@@ -224,13 +237,11 @@ impl Log for FileLog {
     }
 
     fn can_roll(&mut self) -> Result<bool, Error> {
-        if self.ended {
-            return Err(Error::Ended);
-        }
-        let ready = self.helper.is_ready(self.current.following);
-        // Want of space passes; everything else is there to stay.
-        self.ended = matches!(&ready, Err(error) if !matches!(error, Error::NoSpace(_)));
-        ready
+        self.of_the_next(Helper::is_ready)
+    }
+
+    fn await_roll(&mut self) -> Result<(), Error> {
+        self.of_the_next(Helper::wait)
     }
 
     fn roll(&mut self, snapshot: &[u8]) -> Result<(), Error> {

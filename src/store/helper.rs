@@ -128,8 +128,8 @@ impl Helper {
         }
     }
 
-    /// The next segment and its size; waits for it while it is being made.
-    pub(super) fn take(&self, bytes: u64) -> Result<(Arc<dyn File>, u64), Error> {
+    /// Waits for the next segment while it is being made.
+    pub(super) fn wait(&self, bytes: u64) -> Result<(), Error> {
         while !self.is_ready(bytes)? {
             let mut next = self.shared.lock();
             while matches!(*next, Next::Filling) {
@@ -140,6 +140,12 @@ impl Helper {
                     .unwrap_or_else(PoisonError::into_inner);
             }
         }
+        Ok(())
+    }
+
+    /// The next segment and its size; waits for it while it is being made.
+    pub(super) fn take(&self, bytes: u64) -> Result<(Arc<dyn File>, u64), Error> {
+        self.wait(bytes)?;
         match std::mem::replace(&mut *self.shared.lock(), Next::None) {
             Next::Ready(file, size) => Ok((file, size)),
             _ => Err(Error::Ended),

@@ -23,6 +23,12 @@ pub trait Log: Send {
     /// [`super::Error::NoSpace`] with what the medium said, while there is no room for one.
     fn can_roll(&mut self) -> Result<bool, super::Error>;
 
+    /// Waits until [`can_roll`](Self::can_roll) has an answer that is not only "not yet".
+    ///
+    /// # Errors
+    /// As [`can_roll`](Self::can_roll).
+    fn await_roll(&mut self) -> Result<(), super::Error>;
+
     /// Begins the next segment with a snapshot of all sessions, an encoded
     /// [`Snapshot`](crate::wire::batch::Kind::Snapshot) batch, and lets go of segments that
     /// retention no longer keeps.

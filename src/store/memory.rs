@@ -98,6 +98,10 @@ impl Log for MemoryLog {
         usize::MAX
     }
 
+    fn await_roll(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn can_roll(&mut self) -> Result<bool, Error> {
         Ok(true)
     }

@@ -40,12 +40,12 @@ const IMPURE: &[&str] = &[
 const IMPURE_NAMES: &[&str] = &["std::time::Instant", "std::time::SystemTime"];
 
 const ZMQ_FILES: &[&str] = &[
-    "src/broker/shared_frame.rs",
+    "src/broker/libzmq.rs",
     "src/broker/transport.rs",
     "src/broker/zap.rs",
     "src/client/transport.rs",
 ];
-const UNSAFE_FILE: &str = "src/broker/shared_frame.rs";
+const UNSAFE_FILE: &str = "src/broker/libzmq.rs";
 
 pub(crate) fn imports_go_down(source: &Source) -> Vec<Finding> {
     let module = module(&source.path);

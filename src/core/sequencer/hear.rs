@@ -142,6 +142,8 @@ impl Sequencer {
             route.delimited = delimited;
         }
         if std::mem::replace(&mut session.life, Life::Heard) == Life::Gone {
+            // What was sent last went nowhere: nothing is to be waited for.
+            session.rewind(session.floor);
             let event = Event::Returned(session.name.clone(), dialect);
             self.events.push(event);
             self.mark_to_serve(id);

@@ -1,4 +1,5 @@
-//! One frame for many peers, and a peer's whole address: what the `zmq` crate cannot say.
+//! One frame for many peers, a peer's whole address, unguessable ids: what the `zmq` crate
+//! cannot say.
 //!
 //! The only module with `unsafe`: it speaks to libzmq and to descriptors that libzmq owns. It
 //! must never decide anything.
@@ -6,7 +7,7 @@
 #![expect(unsafe_code, reason = "libzmq's messages are reached by raw calls")]
 
 use std::cell::UnsafeCell;
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_int, c_uint, c_void};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -87,6 +88,20 @@ pub(crate) fn peer_address(message: &mut zmq::Message) -> Option<SocketAddr> {
     let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
     let peer = SocketAddr::try_from(rustix::net::getpeername(descriptor).ok()??).ok()?;
     (peer.ip().to_canonical() == host.to_canonical()).then_some(peer)
+}
+
+unsafe extern "C" {
+    fn srand(seed: c_uint);
+}
+
+/// Makes the routing ids that libzmq generates start at a place nobody can guess.
+///
+/// It takes them from libc's `rand`, which begins the same in every process; and a peer that
+/// claims the id that is to be generated next aborts the process (an assertion in
+/// `router_t::add_out_pipe`). To be called before the first socket is made.
+pub(crate) fn seed_generated_ids(seed: u32) {
+    // SAFETY: sets a number of libc's; nothing else in the process draws from `rand`.
+    unsafe { srand(seed) };
 }
 
 /// An initialised libzmq message, closed on drop. It may be moved in memory: it does not point

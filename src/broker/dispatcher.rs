@@ -1,0 +1,196 @@
+//! The dispatcher thread: sole owner of the sockets, in both directions. It moves bytes between
+//! them and two bounded channels, and decides nothing.
+//!
+//! It never waits for the sequencer: when the inbound channel is full it stops reading, which
+//! TCP passes on to those who publish, and goes on sending.
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Error;
+use super::exchange::{Arrival, BURST_ARRIVALS, BURST_BYTES, Inbound, Outbound};
+use super::transport::Transport;
+use super::waker::Sleeper;
+
+/// Bursts that are sent before the sockets are looked at again.
+const SENDS_A_TURN: usize = 4;
+
+/// What the dispatcher and those who ask something of it share.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// Somebody wants the broker to stop.
+    pub(super) stop: AtomicBool,
+    /// The dispatcher waits for room in the inbound channel, and wants to be woken.
+    pub(super) starved: AtomicBool,
+}
+
+/// The dispatcher thread's state.
+pub(super) struct Dispatcher {
+    transport: Transport,
+    sleeper: Sleeper,
+    signals: Arc<Signals>,
+    inbound: Sender<Inbound>,
+    outbound: Receiver<Outbound>,
+    /// What could not be handed to the sequencer yet.
+    waiting: Option<Inbound>,
+    /// What was not delivered, to be told with the next burst.
+    undelivered: Vec<Arrival>,
+    stopping: bool,
+}
+
+/// What one look at a channel or socket came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Idle,
+    Busy,
+    Over,
+}
+
+impl Dispatcher {
+    pub(super) fn new(
+        transport: Transport,
+        sleeper: Sleeper,
+        signals: Arc<Signals>,
+        inbound: Sender<Inbound>,
+        outbound: Receiver<Outbound>,
+    ) -> Self {
+        Self {
+            transport,
+            sleeper,
+            signals,
+            inbound,
+            outbound,
+            waiting: None,
+            undelivered: Vec::new(),
+            stopping: false,
+        }
+    }
+
+    /// Works until the sequencer has closed the outbound channel.
+    ///
+    /// # Errors
+    /// Errors of the sockets themselves.
+    pub(super) fn run(mut self) -> Result<(), Error> {
+        let _farewell = Farewell(self.inbound.clone());
+        let mut announced = false;
+        loop {
+            match (self.send()?, self.receive()?) {
+                (Turn::Over, _) => return Ok(()),
+                (Turn::Idle, Turn::Idle) if announced => {
+                    let receiving = self.waiting.is_none() && !self.stopping;
+                    self.transport.wait(self.sleeper.descriptor(), receiving)?;
+                    self.sleeper.awake();
+                    announced = false;
+                }
+                // Announced first, then looked once more: whatever comes in between wakes.
+                (Turn::Idle, Turn::Idle) => {
+                    self.signals
+                        .starved
+                        .store(self.waiting.is_some(), Ordering::SeqCst);
+                    self.sleeper.about_to_sleep();
+                    announced = true;
+                }
+                _ if announced => {
+                    self.sleeper.awake();
+                    announced = false;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends what the sequencer wants sent.
+    fn send(&mut self) -> Result<Turn, Error> {
+        for sent in 0..SENDS_A_TURN {
+            let outbound = match self.outbound.try_recv() {
+                Ok(outbound) => outbound,
+                Err(TryRecvError::Empty) if sent == 0 => return Ok(Turn::Idle),
+                Err(TryRecvError::Empty) => return Ok(Turn::Busy),
+                Err(TryRecvError::Disconnected) => return Ok(Turn::Over),
+            };
+            let Self {
+                transport,
+                undelivered,
+                ..
+            } = self;
+            for send in outbound.sends {
+                transport.send(&send.to, &send.frames, send.range, |route, why| {
+                    undelivered.push(Arrival::Undelivered {
+                        to: route.clone(),
+                        why,
+                    });
+                })?;
+            }
+            for route in &outbound.closes {
+                transport.close(route)?;
+            }
+        }
+        Ok(Turn::Busy)
+    }
+
+    /// Hands a burst of what has arrived to the sequencer.
+    fn receive(&mut self) -> Result<Turn, Error> {
+        if self.waiting.is_none() {
+            self.waiting = self.burst()?;
+        }
+        let Some(burst) = self.waiting.take() else {
+            return Ok(Turn::Idle);
+        };
+        match self.inbound.try_send(burst) {
+            Ok(()) => Ok(Turn::Busy),
+            Err(TrySendError::Full(burst)) => {
+                self.waiting = Some(burst);
+                Ok(Turn::Idle)
+            }
+            // The sequencer is gone; the outbound channel tells so, too, once it is empty.
+            Err(TrySendError::Disconnected(_)) => Ok(Turn::Idle),
+        }
+    }
+
+    /// What has arrived since the last time, or that nothing more will.
+    fn burst(&mut self) -> Result<Option<Inbound>, Error> {
+        let mut arrivals = std::mem::take(&mut self.undelivered);
+        if !self.stopping {
+            if self.signals.stop.load(Ordering::Acquire) {
+                self.stopping = true;
+                return Ok(Some(Inbound::Stop));
+            }
+            self.take_in(&mut arrivals)?;
+        }
+        Ok((!arrivals.is_empty()).then_some(Inbound::Arrivals(arrivals)))
+    }
+
+    fn take_in(&mut self, arrivals: &mut Vec<Arrival>) -> Result<(), Error> {
+        let mut bytes = 0;
+        while arrivals.len() < BURST_ARRIVALS && bytes < BURST_BYTES {
+            let Some(arrival) = self.transport.receive()? else {
+                break;
+            };
+            if let Arrival::Packet { body, .. } = &arrival {
+                bytes += body.len();
+            }
+            arrivals.push(arrival);
+        }
+        while arrivals.len() < BURST_ARRIVALS && bytes < BURST_BYTES {
+            let Some(arrival) = self.transport.receive_stream()? else {
+                break;
+            };
+            if let Arrival::Bytes { bytes: read, .. } = &arrival {
+                bytes += read.len();
+            }
+            arrivals.push(arrival);
+        }
+        Ok(())
+    }
+}
+
+/// Tells the sequencer that nothing more will come, however the dispatcher ends.
+struct Farewell(Sender<Inbound>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        // An error means that the sequencer has ended already, which is all that is wanted.
+        self.0.send(Inbound::Stop).ok();
+    }
+}
