@@ -21,6 +21,8 @@ class Client:
         self.complete = threading.Event()
         host, _, port = args.address.rpartition(":")
         self.connection = socket.create_connection((host, int(port)))
+        # Otherwise a text after an ACK waits 40 ms, for the broker's system to confirm the ACK.
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         threading.Thread(target=self.receive, daemon=True).start()
 
     def send(self, order, is_ack, payload):
