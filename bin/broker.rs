@@ -2,10 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fmt::Display;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser};
 use log::LevelFilter;
@@ -56,7 +58,12 @@ struct Journal {
     )]
     data: PathBuf,
     /// Keep no log on disk: everything ends with this process
-    #[arg(long, env = "ORDEN_IN_MEMORY", conflicts_with_all = ["data", "sync"])]
+    #[arg(
+        long,
+        env = "ORDEN_IN_MEMORY",
+        value_parser = BoolishValueParser::new(),
+        conflicts_with = "sync"
+    )]
     in_memory: bool,
     /// When the log is synced: before anybody sees a message, at most so many milliseconds
     /// after, or when the system likes
@@ -140,19 +147,39 @@ fn serve(cli: &Cli) -> Result<(), Error> {
     // Before anything else runs, so that no signal finds the process unprepared.
     let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
     let config = config(cli);
-    if cli.journal.in_memory {
-        let kept = cli.journal.retain_bytes.unwrap_or(MEMORY_BYTES) >> 20;
+    warn_of_what_is_lost(&cli.journal);
+    let broker = Broker::start(&config)?;
+    let mut stdout = std::io::stdout();
+    for endpoint in broker.endpoints() {
+        writeln!(stdout, "listening on {endpoint}")?;
+    }
+    stdout.flush()?;
+    watch_signals(signals, &broker)?;
+    broker.wait()
+}
+
+/// Says once, and in words, what a weaker choice than the default costs.
+fn warn_of_what_is_lost(journal: &Journal) {
+    if journal.in_memory {
+        let kept = journal.retain_bytes.unwrap_or(MEMORY_BYTES) >> 20;
         log::warn!(
             "in memory: when this process ends, every message and every session is gone; \
              the newest {kept} MiB of messages are kept for those who are behind"
         );
+        return;
     }
-    let broker = Broker::start(&config)?;
-    for endpoint in broker.endpoints() {
-        println!("listening on {endpoint}");
+    match journal.sync {
+        Sync::Always => {}
+        Sync::Every(period) => log::warn!(
+            "synced every {} ms: a power cut may take back what was confirmed and seen \
+             in that time, and give its numbers to other messages",
+            period.as_millis()
+        ),
+        Sync::Never => log::warn!(
+            "never synced: a power cut may take back half a minute of what was confirmed and \
+             seen, or more, and give its numbers to other messages"
+        ),
     }
-    watch_signals(signals, &broker)?;
-    broker.wait()
 }
 
 /// Stops the broker at the first signal, and the process at the second.

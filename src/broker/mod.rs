@@ -29,7 +29,7 @@ use self::exchange::{INBOUND_BURSTS, LOADS, OUTBOUND_BURSTS};
 use self::transport::{Options, Transport};
 use self::waker::Waker;
 use crate::core::Sequencer;
-use crate::store;
+use crate::store::{self, Opened};
 
 pub use ack_map::{AckMap, Status};
 pub use config::{Config, Storage, Sync};
@@ -102,6 +102,7 @@ impl Broker {
             }
             Storage::Files(options) => store::open(options)?,
         };
+        log_opened(&opened);
         let seed = getrandom::u64().map_err(|error| Error::Randomness(error.to_string()))?;
         let window = usize::try_from(config.limits.window_frames).unwrap_or(usize::MAX);
         let transport = Transport::bind(&Options {
@@ -190,5 +191,25 @@ impl Broker {
         let consequence = |error: &Error| matches!(error, Error::ThreadGone(_));
         ends.sort_by_key(consequence);
         ends.into_iter().next().map_or(Ok(()), Err)
+    }
+}
+
+/// Says what the log holds, and what recovery has done to it.
+fn log_opened(opened: &Opened) {
+    let recovered = &opened.recovered;
+    log::info!(
+        "log {:016x}: next order number {}, {} members known",
+        recovered.log_id.0,
+        recovered.next,
+        recovered.sessions().count()
+    );
+    if let Some(repair) = &opened.repair {
+        log::warn!(
+            "{}: cut off at byte {}: what a crash had left unfinished, {} bytes, of which nobody \
+             had been told",
+            repair.file.display(),
+            repair.offset,
+            repair.bytes
+        );
     }
 }
