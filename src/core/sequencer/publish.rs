@@ -48,6 +48,8 @@ impl Sequencer {
             return self.refuse(&route, dialect, code, most, text);
         }
         let name = self.members.get(id).name.clone();
+        // Before anything is refused: what comes before it in the frame is still confirmed.
+        self.mark_to_serve(id);
         for (sequence, payload) in (publish.first.0..)
             .map(ClientSequence)
             .zip(publish.payloads())
@@ -77,7 +79,6 @@ impl Sequencer {
             };
             confirm(&mut self.members.get_mut(id).confirms, sequence, order);
         }
-        self.mark_to_serve(id);
     }
 
     fn order(
