@@ -11,6 +11,7 @@ mod input;
 mod limits;
 mod members;
 mod outbox;
+pub mod participant;
 mod publisher;
 mod ready;
 mod recovered;

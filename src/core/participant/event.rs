@@ -1,0 +1,136 @@
+//! What a participant's machine is told, what it tells, and how it ends.
+
+use crate::wire::reply::{Code, Welcome};
+use crate::wire::sessions::SequenceRun;
+use crate::wire::{ClientSequence, DecodeError, OrderNumber};
+
+/// One thing that has happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// There is a new connection to the broker.
+    Connected,
+    /// The connection is gone, with what was under way on it.
+    Disconnected,
+    /// The broker has sent a frame.
+    Frame(&'a [u8]),
+    /// Time has passed: what has a deadline is to be looked at.
+    Tick,
+}
+
+/// Something that the machine's owner should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The session is open; reported once a connection.
+    Welcomed(Welcome),
+    /// The broker is not there any more. What is published waits.
+    Away,
+    /// Messages of the participant's own are ordered. Every client sequence is reported once, in
+    /// order.
+    Confirmed(SequenceRun),
+    /// Messages of the participant's own were ordered so long ago that the broker would not know
+    /// their numbers any more; they were not sent again. Only with
+    /// [`Numbering::From`](super::Numbering::From).
+    OrderedBefore {
+        /// The first client sequence.
+        first: ClientSequence,
+        /// How many there are.
+        count: u64,
+    },
+    /// Messages from `from` on, up to `to` (without it), are no longer kept: deliveries go on
+    /// with `to`.
+    Skipped {
+        /// The first that is missing.
+        from: OrderNumber,
+        /// The next that will be delivered.
+        to: OrderNumber,
+    },
+    /// The broker's disk is full. Publishing is tried again until there is room.
+    NoSpace,
+    /// The broker has refused something that is not lost by it.
+    Refused {
+        /// The reason.
+        code: Code,
+        /// The reason in words.
+        text: String,
+    },
+    /// A frame was no message of the broker's; it counts as lost.
+    Undecodable(DecodeError),
+    /// It is over. Nothing comes after this.
+    Ended(Ending),
+}
+
+/// Why a participant's machine has ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ending {
+    /// It has said goodbye, and the broker has heard it or is gone.
+    #[error("said goodbye")]
+    Departed,
+    /// Another connection has taken the name.
+    #[error("another connection has taken this name")]
+    Superseded,
+    /// Another connection has published under this name in the meantime: the client sequences
+    /// that wait may be its messages, not ours.
+    #[error("another connection has published under this name, up to client sequence {0}")]
+    SequencesTaken(ClientSequence),
+    /// The broker has another log than before, or one that ends earlier.
+    #[error("{text} (it goes on with number {end})")]
+    LogRegressed {
+        /// What exactly.
+        text: String,
+        /// The number that the next ordered message gets.
+        end: OrderNumber,
+    },
+    /// The broker does not remember messages that it has confirmed.
+    #[error("the broker has lost confirmed messages: it expects client sequence {expected}")]
+    ConfirmedLost {
+        /// The client sequence that it expects next.
+        expected: ClientSequence,
+    },
+    /// The session was ended while this participant was away.
+    #[error("the session has ended in the meantime")]
+    SessionEnded,
+    /// A client sequence was used before, for a message with another payload.
+    #[error("client sequence {0} was used for another message")]
+    SequenceReused(ClientSequence),
+    /// The first client sequence lies beyond the next one of the session.
+    #[error("the session goes on with client sequence {expected}, not with {first}")]
+    SequenceAhead {
+        /// The next one of the session.
+        expected: ClientSequence,
+        /// The one that was asked for.
+        first: ClientSequence,
+    },
+    /// The broker will not have it.
+    #[error("the broker refuses: {text} ({})", code.name())]
+    Refused {
+        /// The reason.
+        code: Code,
+        /// The reason in words.
+        text: String,
+    },
+}
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// The broker has not welcomed this participant yet.
+    #[error("the broker has not answered yet")]
+    NotWelcomed,
+    /// As many messages are unconfirmed as may be: try again after the next confirmation.
+    #[error("too many messages are unconfirmed")]
+    WindowFull,
+    /// The message is larger than the broker takes.
+    #[error("a message can have {most} bytes")]
+    TooLarge {
+        /// The most bytes.
+        most: usize,
+    },
+    /// The machine has ended, or was told to leave.
+    #[error("the session is over")]
+    Over,
+}
+
+/// An order number that was not delivered cannot be acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} was not delivered")]
+pub struct NotDelivered(pub OrderNumber);

@@ -1,0 +1,184 @@
+//! What the broker says to a participant.
+
+use std::ops::Range;
+
+use super::publishing::Publishing;
+use super::receiver::{Arrival, Receiver};
+use super::{Ending, Event, Liveness, Participant, Phase, Pong, Presence, Session};
+use crate::core::Time;
+use crate::wire::reply::{self, BrokerMessage, Code, Refusal, Welcome};
+use crate::wire::sessions::SequenceRun;
+use crate::wire::{ClientSequence, DecodeError, OrderNumber};
+
+impl Participant {
+    /// Takes a frame; returns which of its records are new.
+    pub(super) fn hear(&mut self, now: Time, frame: &[u8]) -> Option<Range<OrderNumber>> {
+        if self.phase == Phase::Unconnected {
+            return None; // what was still under way when the connection ended
+        }
+        self.heard = now;
+        if matches!(self.phase, Phase::Member(_)) {
+            self.phase = Phase::Member(Liveness::Heard);
+        }
+        match reply::decode(frame) {
+            Ok(BrokerMessage::Messages(frame)) => return self.deliver(now, frame),
+            Ok(BrokerMessage::Welcome(welcome)) => self.welcomed(&welcome),
+            Ok(BrokerMessage::Confirm(runs)) => self.confirmed(now, &runs),
+            Ok(BrokerMessage::Refusal(refusal)) => self.refused(now, &refusal),
+            Ok(BrokerMessage::Ping) => self.pong = Pong::Due,
+            Ok(BrokerMessage::Pong) => {}
+            Err(error) => self.undecodable(error),
+        }
+        None
+    }
+
+    fn deliver(&mut self, now: Time, frame: &[u8]) -> Option<Range<OrderNumber>> {
+        let session = self.session.as_mut()?;
+        let (log_id, limits) = (session.log_id, &self.limits);
+        match session.receiver.arrived(now, frame, log_id, limits) {
+            Ok(Arrival::New(numbers)) => return Some(numbers),
+            Ok(Arrival::Old) => {}
+            Ok(Arrival::Gap) => self.greet_again(now),
+            Err(error) => self.undecodable(error),
+        }
+        None
+    }
+
+    /// The session is open. A welcome that was not waited for answers a hello that was said
+    /// twice.
+    fn welcomed(&mut self, welcome: &Welcome) {
+        if !matches!(self.phase, Phase::Greeting(_)) {
+            return;
+        }
+        if let Err(ending) = self.open(welcome) {
+            return self.end(ending);
+        }
+        self.phase = Phase::Member(Liveness::Heard);
+        if std::mem::replace(&mut self.presence, Presence::There) == Presence::Away {
+            self.events.push_back(Event::Welcomed(*welcome));
+        }
+    }
+
+    fn open(&mut self, welcome: &Welcome) -> Result<(), Ending> {
+        let Some(session) = &mut self.session else {
+            self.session = Some(Session {
+                log_id: welcome.log_id,
+                receiver: Receiver::new(welcome.begin, self.settings.acknowledging),
+                publishing: Publishing::new(welcome, self.settings.numbering, &self.limits)?,
+            });
+            return Ok(());
+        };
+        if session.log_id != welcome.log_id {
+            let text = "the broker has another log than before".to_owned();
+            let end = welcome.end;
+            return Err(Ending::LogRegressed { text, end });
+        }
+        if !welcome.resumed {
+            // What it remembered of our publishing is gone: to repeat what is unconfirmed could
+            // order it twice.
+            return Err(Ending::SessionEnded);
+        }
+        session.publishing.resumed(welcome, &self.limits)?;
+        let missed = session.receiver.resumed(welcome.begin);
+        self.events.extend(missed.map(skipped));
+        Ok(())
+    }
+
+    fn confirmed(&mut self, now: Time, runs: &[SequenceRun]) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        for &run in runs {
+            let Some(run) = session.publishing.confirm(now, run, &self.limits) else {
+                continue;
+            };
+            match self.events.back_mut() {
+                Some(Event::Confirmed(before)) if follows(before, &run) => {
+                    before.count += run.count;
+                }
+                _ => self.events.push_back(Event::Confirmed(run)),
+            }
+        }
+    }
+
+    fn refused(&mut self, now: Time, refusal: &Refusal<'_>) {
+        let &Refusal { code, detail, text } = refusal;
+        match code {
+            Code::NoSession if matches!(self.phase, Phase::Departing(..)) => {
+                self.end(Ending::Departed);
+            }
+            Code::NoSession => self.greet_again(now),
+            Code::Superseded => self.end(Ending::Superseded),
+            Code::SessionEnded => self.end(Ending::SessionEnded),
+            Code::LogRegressed => self.end(Ending::LogRegressed {
+                text: text.to_owned(),
+                end: OrderNumber(detail),
+            }),
+            Code::SequenceReused => self.end(Ending::SequenceReused(ClientSequence(detail))),
+            Code::NotAllowed | Code::TooLarge | Code::LimitReached => self.end(Ending::Refused {
+                code,
+                text: text.to_owned(),
+            }),
+            Code::SequenceGap => self.sequence_gap(now, ClientSequence(detail)),
+            Code::NoSpace => self.no_space(now, ClientSequence(detail)),
+            Code::Trimmed => {
+                let session = self.session.as_mut();
+                let missed =
+                    session.and_then(|session| session.receiver.skip_to(OrderNumber(detail)));
+                self.events.extend(missed.map(skipped));
+            }
+            Code::Malformed | Code::AckAhead | Code::Closing => {
+                let text = text.to_owned();
+                self.events.push_back(Event::Refused { code, text });
+                if code == Code::AckAhead {
+                    self.greet_again(now);
+                }
+            }
+        }
+    }
+
+    fn sequence_gap(&mut self, now: Time, expected: ClientSequence) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        if session.publishing.is_confirmed(expected) {
+            // Either this is old news, or the broker has forgotten: its welcome will tell.
+            return self.greet_again(now);
+        }
+        session.publishing.gap(expected);
+    }
+
+    fn no_space(&mut self, now: Time, sequence: ClientSequence) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        if session.publishing.no_space(now, sequence, &self.limits) {
+            self.events.push_back(Event::NoSpace);
+        }
+    }
+
+    /// The broker and we disagree about where we are: it is told again.
+    fn greet_again(&mut self, now: Time) {
+        if matches!(self.phase, Phase::Member(_)) {
+            self.greet(now);
+        }
+    }
+
+    fn undecodable(&mut self, error: DecodeError) {
+        self.events.push_back(Event::Undecodable(error));
+    }
+}
+
+fn follows(before: &SequenceRun, run: &SequenceRun) -> bool {
+    let count = u64::from(before.count);
+    before.sequence.checked_plus(count) == Some(run.sequence)
+        && before.order.plus(count) == run.order
+        && before.count.checked_add(run.count).is_some()
+}
+
+fn skipped(missed: Range<OrderNumber>) -> Event {
+    Event::Skipped {
+        from: missed.start,
+        to: missed.end,
+    }
+}

@@ -1,0 +1,120 @@
+//! What a participant wants, and every bound of its machine, by name.
+
+use std::time::Duration;
+
+use crate::wire::native::Start;
+use crate::wire::{ClientSequence, LogId, Name};
+
+/// Who a participant is and how it takes part.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The name of its session.
+    pub name: Name,
+    /// Where its deliveries begin.
+    pub start: Start,
+    /// The log that a position in `start` refers to; 0 if that is not known.
+    pub log_id: LogId,
+    /// Whether it wants deliveries at all, or only publishes.
+    pub receive: bool,
+    /// Which deliveries are acknowledged.
+    pub acknowledging: Acknowledging,
+    /// Which client sequences its messages get.
+    pub numbering: Numbering,
+}
+
+impl Settings {
+    /// A participant that gets what is ordered from now on, acknowledges what it has got, and
+    /// goes on with the client sequences of its session.
+    #[must_use]
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            start: Start::Now,
+            log_id: LogId(0),
+            receive: true,
+            acknowledging: Acknowledging::OnDelivery,
+            numbering: Numbering::GoOn,
+        }
+    }
+}
+
+/// When a delivery counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledging {
+    /// As soon as it is handed out. What is lost between that and its processing, in a crash of
+    /// the application, is not delivered again.
+    OnDelivery,
+    /// When the application says that it has processed it.
+    ByApplication,
+}
+
+/// Which client sequence the first message gets; the others follow without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbering {
+    /// The one after the session's last.
+    GoOn,
+    /// This one: the application repeats what it said before a crash, in the same order, and
+    /// what the broker has ordered already is not ordered again.
+    From(ClientSequence),
+}
+
+/// What the participant's machine allows itself.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes delivered after which they are acknowledged: a quarter of the broker's window, so
+    /// that it never closes while the acknowledgement is under way.
+    pub ack_bytes: usize,
+    /// Frames delivered after which they are acknowledged, likewise.
+    pub ack_frames: u32,
+    /// Messages delivered after which they are acknowledged.
+    pub ack_messages: u64,
+    /// The longest that an acknowledgement waits for more to acknowledge.
+    pub ack_delay: Duration,
+    /// The most bytes of a publish frame, unless one message is larger.
+    pub frame_bytes: usize,
+    /// The most messages of a publish frame.
+    pub frame_messages: u32,
+    /// The most bytes of messages that wait for confirmation, unless one message is larger.
+    pub unconfirmed_bytes: usize,
+    /// Time without a confirmation after which the first unconfirmed frame is sent again.
+    pub publish_retry: Duration,
+    /// The longest that doubling `publish_retry` may lead to.
+    pub publish_retry_most: Duration,
+    /// How long publishing rests after the broker's disk was full.
+    pub no_space_retry: Duration,
+    /// The longest that doubling `no_space_retry` may lead to.
+    pub no_space_retry_most: Duration,
+    /// The least time between two hellos.
+    pub hello_least: Duration,
+    /// Time without an answer after which hello is said again.
+    pub hello_retry: Duration,
+    /// The longest that doubling `hello_retry` may lead to.
+    pub hello_retry_most: Duration,
+    /// Silence after which the broker is asked whether it is there.
+    pub ping_after: Duration,
+    /// Silence after which the connection counts as dead.
+    pub stale_after: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            ack_bytes: 512 << 10,
+            ack_frames: 250,
+            ack_messages: 1000,
+            ack_delay: Duration::from_millis(10),
+            frame_bytes: 256 << 10,
+            frame_messages: 1024,
+            unconfirmed_bytes: 16 << 20,
+            publish_retry: Duration::from_secs(2),
+            publish_retry_most: Duration::from_secs(20),
+            no_space_retry: Duration::from_millis(500),
+            no_space_retry_most: Duration::from_secs(10),
+            hello_least: Duration::from_millis(50),
+            hello_retry: Duration::from_secs(1),
+            hello_retry_most: Duration::from_secs(10),
+            ping_after: Duration::from_secs(10),
+            stale_after: Duration::from_secs(40),
+        }
+    }
+}
