@@ -1,0 +1,211 @@
+//! A participant with its socket, driven by its owner: no thread, no lock, no clock of its own.
+//!
+//! One round of an owner, for one connection or for hundreds in a thread:
+//!
+//! ```text
+//!  wait(…) ─► now = clock.now() ─► each: pump(now) ─► next_deliveries(now) until none
+//!     ▲                                               next_event() until none
+//!     └──────────────── deadline() ◄───────────────── try_publish(…)
+//! ```
+
+use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use super::deliveries::Deliveries;
+use super::transport::{self, Context, LinkEvent, Sent, Transport, TransportError};
+use crate::core::Time;
+use crate::core::participant::{
+    Event, Input, Limits, NotDelivered, Participant, PublishError, Settings,
+};
+use crate::wire::native::Goodbye;
+use crate::wire::{Address, ClientSequence, OrderNumber};
+
+/// A participant in the order, over a DEALER. Whatever happens to the connection, it is made
+/// again, and the session goes on where it was.
+pub struct Connection {
+    context: Context,
+    address: Address,
+    transport: Transport,
+    link: Link,
+    machine: Participant,
+    /// A frame that the socket did not take.
+    unsent: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Up,
+    Down,
+}
+
+impl Connection {
+    /// Begins to connect. That nobody is there yet is no error: it is tried until somebody is.
+    ///
+    /// # Errors
+    /// If the address is none to connect to, or the process has no descriptor left.
+    pub fn open(
+        context: &Context,
+        address: &Address,
+        settings: Settings,
+        limits: Limits,
+    ) -> Result<Self, TransportError> {
+        Ok(Self {
+            context: context.clone(),
+            address: address.clone(),
+            transport: Transport::open(context, address)?,
+            link: Link::Down,
+            machine: Participant::new(settings, limits),
+            unsent: None,
+        })
+    }
+
+    /// Hears what has become of the connection, looks at what is due, and sends what there is to
+    /// send. Says whether the connection could not be made since the last time.
+    ///
+    /// # Errors
+    /// Errors of the socket itself.
+    pub fn pump(&mut self, now: Time) -> Result<Attempt, TransportError> {
+        let mut attempt = Attempt::Well;
+        while let Some(event) = self.transport.next_link_event()? {
+            match event {
+                LinkEvent::Up => self.link(now, Link::Up),
+                LinkEvent::Down => self.link(now, Link::Down),
+                LinkEvent::Failed => attempt = Attempt::Failed,
+            }
+        }
+        self.machine.step(now, Input::Tick);
+        if self.link == Link::Up && self.machine.wants_connection() {
+            // This one does not answer.
+            self.transport = Transport::open(&self.context, &self.address)?;
+            self.link = Link::Down;
+            self.unsent = None;
+        }
+        self.send(now)?;
+        Ok(attempt)
+    }
+
+    /// The next frame of messages that are new, if one is here. Ask until there is none, or
+    /// [`pump`](Self::pump) in between; what is not asked for waits at the broker.
+    ///
+    /// # Errors
+    /// Errors of the socket itself.
+    pub fn next_deliveries(&mut self, now: Time) -> Result<Option<Deliveries>, TransportError> {
+        while let Some(frame) = self.transport.receive()? {
+            let numbers = self.machine.step(now, Input::Frame(&frame));
+            if self.machine.is_ack_due() {
+                // The broker's window must not close while more is read.
+                self.send(now)?;
+            }
+            if let Some(numbers) = numbers {
+                return Ok(Some(Deliveries::new(frame, numbers)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What has happened to the session, if anything. Ask until there is nothing.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.machine.next_event()
+    }
+
+    /// Takes a message to be ordered, which goes along with others on the next
+    /// [`pump`](Self::pump); returns its client sequence.
+    ///
+    /// # Errors
+    /// See [`PublishError`].
+    pub fn try_publish(&mut self, payload: &[u8]) -> Result<ClientSequence, PublishError> {
+        self.machine.publish(payload)
+    }
+
+    /// The application has processed everything up to and including `order`. Only where the
+    /// settings say that this is up to it.
+    ///
+    /// # Errors
+    /// [`NotDelivered`] if it was never given that one.
+    pub fn acknowledge(&mut self, now: Time, order: OrderNumber) -> Result<(), NotDelivered> {
+        self.machine.acknowledge(now, order)
+    }
+
+    /// Goes, on the next [`pump`](Self::pump); see [`Participant::leave`].
+    pub fn leave(&mut self, goodbye: Goodbye) {
+        self.machine.leave(goodbye);
+    }
+
+    /// The machine, to ask how far it is.
+    #[must_use]
+    pub fn machine(&self) -> &Participant {
+        &self.machine
+    }
+
+    /// When to [`pump`](Self::pump) at the latest, if nothing happens before.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        match self.unsent {
+            // Everything else waits for the socket, which says when it is ready.
+            Some(_) => self.machine.stale_at(),
+            None => self.machine.deadline(),
+        }
+    }
+
+    fn link(&mut self, now: Time, link: Link) {
+        self.link = link;
+        self.unsent = None;
+        let input = match link {
+            Link::Up => Input::Connected,
+            Link::Down => Input::Disconnected,
+        };
+        self.machine.step(now, input);
+    }
+
+    fn send(&mut self, now: Time) -> Result<(), TransportError> {
+        if let Some(frame) = self.unsent.take()
+            && self.transport.send(&frame)? == Sent::Full
+        {
+            self.unsent = Some(frame);
+            return Ok(());
+        }
+        while let Some(frame) = self.machine.next_frame(now) {
+            if self.transport.send(&frame)? == Sent::Full {
+                self.unsent = Some(frame.into_owned());
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("address", &self.address)
+            .field("link", &self.link)
+            .field("machine", &self.machine)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How connecting went since the last [`Connection::pump`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// Nothing speaks against it.
+    Well,
+    /// It failed, and is tried again.
+    Failed,
+}
+
+/// Sleeps until there is something to do for one of the connections or one of the descriptors
+/// can be read, at most for `timeout`. Deadlines are up to the caller.
+///
+/// # Errors
+/// Errors of the poll itself.
+pub fn wait<'a>(
+    connections: impl IntoIterator<Item = &'a Connection>,
+    descriptors: &[BorrowedFd<'_>],
+    timeout: Option<Duration>,
+) -> Result<(), TransportError> {
+    let transports = connections
+        .into_iter()
+        .map(|connection| (&connection.transport, connection.unsent.is_some()));
+    transport::wait(transports, descriptors, timeout)
+}

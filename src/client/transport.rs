@@ -1,0 +1,271 @@
+//! The client's sockets: the only file of the client that names `zmq`. It moves bytes; it never
+//! blocks, but in [`wait`].
+//!
+//! A DEALER carries the frames. A second socket tells what happens to its connection, as a
+//! DEALER that has reconnected by itself looks like one that never lost anything.
+
+use std::fmt;
+use std::ops::Deref;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::wire::{Address, BadAddress};
+
+/// Frames on their way to the broker, before the socket says no. What is not sent yet is packed
+/// into fewer, larger frames, so a long queue would only make messages late.
+const SEND_HIGH_WATER_MARK: i32 = 64;
+/// Frames read ahead: more than the broker's window, so that it alone decides.
+const RECEIVE_HIGH_WATER_MARK: i32 = 4096;
+/// A frame holds one or more of the broker's batches; nothing sensible is larger.
+const LARGEST_FRAME: i64 = 256 << 20;
+/// libzmq adds a random part of the first to each wait, and doubles up to the second.
+const RECONNECT_MS: i32 = 100;
+const RECONNECT_MOST_MS: i32 = 3_000;
+const CONNECT_TIMEOUT_MS: i32 = 5_000;
+const HANDSHAKE_MS: i32 = 5_000;
+/// ZMTP heartbeats end connections whose host is gone. The timeout is far above any stall.
+const HEARTBEAT_MS: i32 = 30_000;
+const HEARTBEAT_TIMEOUT_MS: i32 = 120_000;
+const KEEPALIVE_IDLE_S: i32 = 60;
+/// How long a goodbye may take to leave. Nothing else is in the queues then.
+const LINGER_MS: i32 = 100;
+/// Bytes of a connection's identity, drawn at random: nobody can guess it and take it over.
+const IDENTITY_LEN: usize = 16;
+
+/// Why sockets fail. Nothing that the broker does leads to this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// There is no such place to connect to.
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+    /// libzmq does not do what it is asked.
+    #[error("ZeroMQ: {0}")]
+    Socket(String),
+    /// The system has no randomness to give.
+    #[error("no randomness: {0}")]
+    Randomness(String),
+}
+
+impl From<zmq::Error> for TransportError {
+    fn from(error: zmq::Error) -> Self {
+        Self::Socket(error.message().to_owned())
+    }
+}
+
+/// What sockets live in: libzmq's own threads. One is enough for a process. Cheap to clone.
+#[derive(Clone)]
+pub struct Context(zmq::Context);
+
+impl Context {
+    /// A context with one I/O thread.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(zmq::Context::new())
+    }
+
+    /// A context with so many I/O threads; before its first socket only.
+    ///
+    /// # Errors
+    /// If libzmq does not want them.
+    pub fn with_threads(threads: u16) -> Result<Self, TransportError> {
+        let context = zmq::Context::new();
+        context.set_io_threads(i32::from(threads))?;
+        Ok(Self(context))
+    }
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Context")
+    }
+}
+
+/// A frame as libzmq hands it over.
+pub(super) struct Frame(zmq::Message);
+
+impl Deref for Frame {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// What has happened to the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LinkEvent {
+    /// There is one, and both sides have agreed how to speak.
+    Up,
+    /// It is gone; libzmq makes another.
+    Down,
+    /// It could not be made; libzmq tries again.
+    Failed,
+}
+
+/// What has become of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It is on its way.
+    Taken,
+    /// The socket takes nothing at the moment.
+    Full,
+}
+
+/// A DEALER, and the socket that watches it.
+pub(super) struct Transport {
+    dealer: zmq::Socket,
+    watcher: zmq::Socket,
+}
+
+impl Transport {
+    /// Begins to connect; libzmq goes on with that until the transport is dropped.
+    pub(super) fn open(context: &Context, address: &Address) -> Result<Self, TransportError> {
+        let endpoint = address.to_connect()?;
+        let dealer = context.0.socket(zmq::DEALER)?;
+        dealer.set_identity(&identity()?)?;
+        dealer.set_ipv6(address.is_ipv6())?;
+        dealer.set_linger(LINGER_MS)?;
+        dealer.set_sndhwm(SEND_HIGH_WATER_MARK)?;
+        dealer.set_rcvhwm(RECEIVE_HIGH_WATER_MARK)?;
+        dealer.set_maxmsgsize(LARGEST_FRAME)?;
+        dealer.set_reconnect_ivl(RECONNECT_MS)?;
+        dealer.set_reconnect_ivl_max(RECONNECT_MOST_MS)?;
+        dealer.set_connect_timeout(CONNECT_TIMEOUT_MS)?;
+        dealer.set_handshake_ivl(HANDSHAKE_MS)?;
+        dealer.set_heartbeat_ivl(HEARTBEAT_MS)?;
+        dealer.set_heartbeat_timeout(HEARTBEAT_TIMEOUT_MS)?;
+        dealer.set_tcp_keepalive(1)?;
+        dealer.set_tcp_keepalive_idle(KEEPALIVE_IDLE_S)?;
+        // Without this, what was said to one connection would be the first that the next hears.
+        dealer.set_immediate(true)?;
+        let watcher = watch(context, &dealer)?;
+        dealer.connect(&endpoint)?;
+        Ok(Self { dealer, watcher })
+    }
+
+    /// Hands a frame to the socket, if it takes one.
+    pub(super) fn send(&self, frame: &[u8]) -> Result<Sent, TransportError> {
+        loop {
+            match self.dealer.send(frame, zmq::DONTWAIT) {
+                Ok(()) => return Ok(Sent::Taken),
+                Err(zmq::Error::EAGAIN) => return Ok(Sent::Full),
+                Err(zmq::Error::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The next frame from the broker, if one is here. Of a message of more frames, which the
+    /// broker does not send, it is the first.
+    pub(super) fn receive(&self) -> Result<Option<Frame>, TransportError> {
+        receive(&self.dealer)
+    }
+
+    /// What has happened to the connection since the last time.
+    pub(super) fn next_link_event(&self) -> Result<Option<LinkEvent>, TransportError> {
+        while let Some(frame) = receive(&self.watcher)? {
+            // A number, then a value that belongs to it. `SocketEvent::from_raw` would panic on
+            // a number that it does not know.
+            let Some(number) = frame.first_chunk().copied().map(u16::from_ne_bytes) else {
+                continue;
+            };
+            let is = |event: zmq::SocketEvent| event.to_raw() == number;
+            if is(zmq::SocketEvent::HANDSHAKE_SUCCEEDED) {
+                return Ok(Some(LinkEvent::Up));
+            }
+            if is(zmq::SocketEvent::DISCONNECTED) {
+                return Ok(Some(LinkEvent::Down));
+            }
+            return Ok(Some(LinkEvent::Failed));
+        }
+        Ok(None)
+    }
+}
+
+/// Sleeps until something has happened to one of the transports, or to one of the descriptors,
+/// which can be read then. A transport whose frame was not taken is also waited for to take one.
+pub(super) fn wait<'a>(
+    transports: impl Iterator<Item = (&'a Transport, bool)>,
+    descriptors: &[BorrowedFd<'_>],
+    timeout: Option<Duration>,
+) -> Result<(), TransportError> {
+    let mut items = Vec::new();
+    for descriptor in descriptors {
+        items.push(zmq::PollItem::from_fd(descriptor.as_raw_fd(), zmq::POLLIN));
+    }
+    for (transport, is_full) in transports {
+        let events = if is_full {
+            zmq::POLLIN | zmq::POLLOUT
+        } else {
+            zmq::POLLIN
+        };
+        items.push(transport.dealer.as_poll_item(events));
+        items.push(transport.watcher.as_poll_item(zmq::POLLIN));
+    }
+    match zmq::poll(&mut items, milliseconds(timeout)) {
+        Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Rounded up: who wakes early only finds that it is too early.
+fn milliseconds(timeout: Option<Duration>) -> i64 {
+    let Some(timeout) = timeout else { return -1 };
+    i64::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i64::MAX)
+}
+
+fn receive(socket: &zmq::Socket) -> Result<Option<Frame>, TransportError> {
+    let mut message = zmq::Message::new();
+    loop {
+        match socket.recv(&mut message, zmq::DONTWAIT) {
+            Ok(()) => break,
+            Err(zmq::Error::EAGAIN) => return Ok(None),
+            Err(zmq::Error::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut more = message.get_more();
+    while more {
+        let mut surplus = zmq::Message::new();
+        socket.recv(&mut surplus, zmq::DONTWAIT)?;
+        more = surplus.get_more();
+    }
+    Ok(Some(Frame(message)))
+}
+
+/// The socket that tells what happens to `dealer`'s connection.
+fn watch(context: &Context, dealer: &zmq::Socket) -> Result<zmq::Socket, TransportError> {
+    static WATCHERS: AtomicU64 = AtomicU64::new(0);
+    let events = [
+        zmq::SocketEvent::HANDSHAKE_SUCCEEDED,
+        zmq::SocketEvent::DISCONNECTED,
+        zmq::SocketEvent::CONNECT_RETRIED,
+        zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL,
+        zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL,
+        zmq::SocketEvent::HANDSHAKE_FAILED_AUTH,
+    ];
+    let events = events.map(|event| i32::from(event.to_raw()));
+    let number = WATCHERS.fetch_add(1, Ordering::Relaxed);
+    let endpoint = format!("inproc://orden-client-{number}");
+    dealer.monitor(&endpoint, events.iter().fold(0, |all, event| all | event))?;
+    let watcher = context.0.socket(zmq::PAIR)?;
+    watcher.set_linger(0)?;
+    watcher.connect(&endpoint)?;
+    Ok(watcher)
+}
+
+fn identity() -> Result<[u8; IDENTITY_LEN], TransportError> {
+    let mut identity = [0; IDENTITY_LEN];
+    getrandom::fill(&mut identity)
+        .map_err(|error| TransportError::Randomness(error.to_string()))?;
+    // One that begins with zero would be one of libzmq's own.
+    identity[0] |= 1;
+    Ok(identity)
+}

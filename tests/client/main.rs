@@ -1,0 +1,6 @@
+//! The client against a real broker, over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod connection;
+mod stage;
