@@ -5,6 +5,7 @@
 //!           | last client sequence (8) | publish window (4) | largest message (4) |
 //!  confirm  | O 1 12 0       | count (4) | runs (20 each, see sessions::run_field) |
 //!  refusal  | O 1 13 0       | code (2) | text length (2) | detail (8) | text |
+//!  goodbye  | O 1 04 options |
 //!  ping     | O 1 05 0       |
 //!  pong     | O 1 06 0       |
 //! ```
@@ -86,6 +87,8 @@ pub enum BrokerMessage<'a> {
     Confirm(Vec<SequenceRun>),
     /// Something was refused, or the peer must know something.
     Refusal(Refusal<'a>),
+    /// The peer's goodbye, heard: what it means is durable, and nothing more follows.
+    Goodbye,
     /// "Are you there?"; to be answered by a pong.
     Ping,
     /// The answer to a ping.
@@ -280,6 +283,7 @@ pub fn decode(frame: &[u8]) -> Result<BrokerMessage<'_>, DecodeError> {
         kind::WELCOME => Welcome::decode(frame).map(BrokerMessage::Welcome),
         kind::CONFIRM => decode_confirm(frame).map(BrokerMessage::Confirm),
         kind::REFUSAL => Refusal::decode(frame).map(BrokerMessage::Refusal),
+        native::kind::GOODBYE => exactly(frame, PREFIX_LEN).map(|()| BrokerMessage::Goodbye),
         native::kind::PING => exactly(frame, PREFIX_LEN).map(|()| BrokerMessage::Ping),
         native::kind::PONG => exactly(frame, PREFIX_LEN).map(|()| BrokerMessage::Pong),
         _ => Err(DecodeError::UnexpectedKind),

@@ -111,6 +111,7 @@ pub(crate) fn reply() -> impl Strategy<Value = (BrokerMessage<'static>, Vec<u8>)
         (BrokerMessage::Refusal(refusal), refusal.encode())
     });
     let short = select(vec![
+        (BrokerMessage::Goodbye, native::Goodbye::Away.encode()),
         (BrokerMessage::Ping, native::ping()),
         (BrokerMessage::Pong, native::pong()),
     ]);

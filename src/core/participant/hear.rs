@@ -25,6 +25,7 @@ impl Participant {
             Ok(BrokerMessage::Welcome(welcome)) => self.welcomed(&welcome),
             Ok(BrokerMessage::Confirm(runs)) => self.confirmed(now, &runs),
             Ok(BrokerMessage::Refusal(refusal)) => self.refused(now, &refusal),
+            Ok(BrokerMessage::Goodbye) => self.departed(),
             Ok(BrokerMessage::Ping) => self.pong = Pong::Due,
             Ok(BrokerMessage::Pong) => {}
             Err(error) => self.undecodable(error),
@@ -104,9 +105,7 @@ impl Participant {
     fn refused(&mut self, now: Time, refusal: &Refusal<'_>) {
         let &Refusal { code, detail, text } = refusal;
         match code {
-            Code::NoSession if matches!(self.phase, Phase::Departing(..)) => {
-                self.end(Ending::Departed);
-            }
+            Code::NoSession if matches!(self.phase, Phase::Departing(..)) => self.departed(),
             Code::NoSession => self.greet_again(now),
             Code::Superseded => self.end(Ending::Superseded),
             Code::SessionEnded => self.end(Ending::SessionEnded),
@@ -134,6 +133,13 @@ impl Participant {
                     self.greet_again(now);
                 }
             }
+        }
+    }
+
+    /// The goodbye was heard, this time or an earlier one.
+    fn departed(&mut self) {
+        if matches!(self.phase, Phase::Departing(..)) {
+            self.end(Ending::Departed);
         }
     }
 

@@ -19,6 +19,9 @@ use crate::wire::native::{PUBLISH_LEN, PUBLISH_MESSAGE_LEN, PublishFrame};
 use crate::wire::reply::Welcome;
 use crate::wire::sessions::SequenceRun;
 
+/// What the broker lets a frame have besides its largest message.
+const FRAME_OVERHEAD: usize = 64 << 10;
+
 /// The publishing half of a participant, from its first welcome on.
 /// Invariant: `confirmed <= sent <= last`, and `sealed`, then `open`, hold exactly the messages
 /// after `confirmed`, save for those of a frame that is confirmed in part.
@@ -35,7 +38,9 @@ pub(super) struct Publishing {
     /// Up to here the broker knew messages when it first welcomed us.
     known: ClientSequence,
     window: u32,
+    /// The most bytes of a message, and of a frame with more than one.
     largest: usize,
+    frame_bytes: usize,
     open: Option<PublishFrame>,
     sealed: VecDeque<Sealed>,
     /// Bytes of the messages in `open` and `sealed`.
@@ -93,6 +98,7 @@ impl Publishing {
             known,
             window: welcome.publish_window,
             largest: largest(welcome),
+            frame_bytes: frame_bytes(welcome, limits),
             open: None,
             sealed: VecDeque::new(),
             bytes: 0,
@@ -116,6 +122,7 @@ impl Publishing {
         }
         self.window = welcome.publish_window;
         self.largest = largest(welcome);
+        self.frame_bytes = frame_bytes(welcome, limits);
         self.go_back(0, usize::MAX);
         self.pace = Pace::Idle;
         self.no_space_after = limits.no_space_retry;
@@ -148,7 +155,7 @@ impl Publishing {
             return Err(PublishError::WindowFull);
         }
         let is_full = |frame: &PublishFrame| {
-            frame.count() >= limits.frame_messages || frame.len() + length > limits.frame_bytes
+            frame.count() >= limits.frame_messages || frame.len() + length > self.frame_bytes
         };
         if self.open.as_ref().is_some_and(is_full) {
             self.seal();
@@ -319,4 +326,10 @@ fn waiting(now: Time, limits: &Limits) -> Retry {
 
 fn largest(welcome: &Welcome) -> usize {
     usize::try_from(welcome.largest_message).unwrap_or(usize::MAX)
+}
+
+fn frame_bytes(welcome: &Welcome, limits: &Limits) -> usize {
+    limits
+        .frame_bytes
+        .min(largest(welcome).saturating_add(FRAME_OVERHEAD))
 }

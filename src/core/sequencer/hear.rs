@@ -47,8 +47,14 @@ impl Sequencer {
         match message {
             ClientMessage::Publish(publish) => self.publish(now, id, publish),
             ClientMessage::Ack(acked) => self.acked(now, id, *acked),
-            ClientMessage::Goodbye(Goodbye::Leave) => self.leave(now, id),
-            ClientMessage::Goodbye(Goodbye::Away) => self.set_away(now, id),
+            ClientMessage::Goodbye(goodbye) => {
+                match goodbye {
+                    Goodbye::Leave => self.leave(now, id),
+                    Goodbye::Away => self.set_away(now, id),
+                }
+                // It leaves after what it means is durable, so the peer need not guess.
+                self.outbox.reply(&packet.route(), goodbye.encode());
+            }
             ClientMessage::Ping => self.outbox.reply(&packet.route(), native::pong()),
             ClientMessage::Pong | ClientMessage::Probe => {}
             ClientMessage::Hello(_) | ClientMessage::Text(_) => {
