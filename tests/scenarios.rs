@@ -1,0 +1,94 @@
+//! Runs the scripts in `tests/scenarios/` against the broker's machine: one behaviour a file.
+//!
+//! A script is blocks of commands, `----`, and what then happens. They are the specification of
+//! the machine: what stands there was checked against the protocol, not taken over from a run.
+//! `UPDATE_EXPECT=1 cargo test --test scenarios` rewrites them; read the diff as you would code.
+//! `tests/support/script.rs` lists the commands.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a script that cannot be read fails its test"
+)]
+
+#[path = "support/memory_log.rs"]
+mod memory_log;
+#[path = "support/scene.rs"]
+mod scene;
+#[path = "support/script.rs"]
+mod script;
+#[path = "support/shown.rs"]
+mod shown;
+
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            script::check(stringify!($name));
+        })*
+
+        const ALL: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+scenarios! {
+    ack_ahead_is_refused
+    ack_is_cumulative
+    ack_of_nobody
+    bad_input
+    bad_native_input
+    broker_crashes
+    broker_restarts
+    catch_up
+    catch_up_slowly
+    cut_for_tcp
+    delimiter
+    dialect_changes
+    disk_full
+    durable_before_seen
+    four_dialects
+    generated_identity
+    goodbye_for_now
+    join
+    leave
+    native_peer_gone
+    native_resumes
+    native_window
+    payload_is_opaque
+    peer_full
+    peer_gone
+    ping
+    probe
+    program_restarts
+    progress_stops_resends
+    publish_only
+    publish_twice
+    publish_window
+    raw_connection
+    raw_glued
+    resend
+    resend_starts_slowly
+    resend_was_not_needed
+    sender_names
+    sequence_gap
+    sequence_reused
+    session_timeout
+    slow_client_pauses
+    superseded
+    too_large
+    too_many_members
+    trimmed
+    where_to_begin
+    window_in_bytes
+}
+
+#[test]
+fn no_script_is_forgotten() {
+    let mut found: Vec<_> = std::fs::read_dir("tests/scenarios")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let mut listed: Vec<_> = ALL.iter().map(|name| format!("{name}.txt")).collect();
+    found.sort();
+    listed.sort();
+    assert_eq!(found, listed);
+}

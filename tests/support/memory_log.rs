@@ -1,0 +1,111 @@
+//! A log in memory that a crash can take the unsynced end from.
+//!
+//! It keeps what the machine gave it to write and recovers from that as the log on a disk does:
+//! sessions and messages in the order in which they were written.
+
+use orden::core::{Chunk, LoadError, Recovered, Write};
+use orden::wire::batch::{HEADER_LEN, Header};
+use orden::wire::sessions::SessionEntry;
+use orden::wire::{Epoch, LogId, OrderNumber};
+
+/// What was written, oldest first, and how much of it is safe.
+#[derive(Debug)]
+pub(crate) struct MemoryLog {
+    log_id: LogId,
+    epoch: Epoch,
+    writes: Vec<Write>,
+    synced: usize,
+    oldest: OrderNumber,
+}
+
+impl MemoryLog {
+    /// A log that nothing was ever written to.
+    pub(crate) fn new(log_id: LogId) -> Self {
+        Self {
+            log_id,
+            epoch: Epoch(0),
+            writes: Vec::new(),
+            synced: 0,
+            oldest: OrderNumber(0),
+        }
+    }
+
+    /// Writes; safe after the next sync.
+    pub(crate) fn append(&mut self, writes: Vec<Write>) {
+        self.writes.extend(writes);
+    }
+
+    /// Makes everything that was written safe.
+    pub(crate) fn sync(&mut self) {
+        self.synced = self.writes.len();
+    }
+
+    /// Loses what was not safe.
+    pub(crate) fn crash(&mut self) {
+        self.writes.truncate(self.synced);
+    }
+
+    /// Lets go of whole batches that end at or before this number.
+    pub(crate) fn trim(&mut self, before: OrderNumber) {
+        let ends = self.chunks().map(Chunk::end);
+        self.oldest = ends.filter(|&end| end <= before).max().unwrap_or_default();
+    }
+
+    /// Reads the batch that holds `from`.
+    pub(crate) fn read(&self, from: OrderNumber) -> Result<Chunk, LoadError> {
+        if from < self.oldest {
+            return Err(LoadError::Trimmed(self.oldest));
+        }
+        let holds = |chunk: &&Chunk| chunk.first() <= from && from < chunk.end();
+        let found = self.chunks().find(holds).cloned();
+        found.ok_or_else(|| LoadError::Unreadable(format!("there is no {from}")))
+    }
+
+    /// What a broker that starts now is told; each start is an epoch.
+    pub(crate) fn open(&mut self) -> Recovered {
+        let mut recovered = Recovered::default();
+        self.replay(&mut recovered);
+        self.epoch.0 += 1;
+        recovered
+    }
+
+    fn replay(&self, recovered: &mut Recovered) {
+        recovered.log_id = self.log_id;
+        recovered.epoch = self.epoch;
+        recovered.oldest = self.oldest;
+        for write in &self.writes {
+            match write {
+                Write::Sessions(bytes) => {
+                    for entry in entries(bytes) {
+                        recovered.change(entry);
+                    }
+                }
+                Write::Messages(chunk) => {
+                    for record in chunk.records() {
+                        recovered.message(&record);
+                    }
+                }
+            }
+        }
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.writes.iter().filter_map(|write| match write {
+            Write::Messages(chunk) => Some(chunk),
+            Write::Sessions(_) => None,
+        })
+    }
+}
+
+/// The entries of an encoded batch of session entries.
+pub(crate) fn entries(batch: &[u8]) -> Vec<SessionEntry> {
+    let header = Header::decode(batch).unwrap();
+    let mut body = &batch[HEADER_LEN..header.length];
+    let mut entries = Vec::new();
+    while !body.is_empty() {
+        let (entry, length) = SessionEntry::decode(body).unwrap();
+        entries.push(entry);
+        body = &body[length..];
+    }
+    entries
+}

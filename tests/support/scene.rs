@@ -1,0 +1,314 @@
+//! One broker's machine and its peers, as a scenario script moves them.
+//!
+//! After each command the machine's [`Ready`] is carried out as the broker's threads do it: write,
+//! sync, send, then read what it asked for. What happens is written down, a line each.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use orden::core::{
+    Event, Input, Limits, Now, Outgoing, Packet, Ready, Route, Sequencer, Time, Undelivered, Write,
+};
+use orden::wire::{LogId, OrderNumber};
+
+use super::memory_log::{self, MemoryLog};
+use super::shown;
+
+/// More rounds than any command needs: the machine must come to rest.
+const ROUNDS_MAX: usize = 1000;
+
+/// See the module.
+pub(crate) struct Scene {
+    limits: Limits,
+    log: MemoryLog,
+    machine: Sequencer,
+    now: Now,
+    room: usize,
+    show_sessions: bool,
+    /// Within `together … end`.
+    together: bool,
+    /// The disk does not finish its sync: what waits for it.
+    stalled: Option<Vec<Ready>>,
+    blocked: BTreeMap<String, Undelivered>,
+    /// What has happened since the last look.
+    said: String,
+}
+
+impl Scene {
+    /// A broker on an empty log.
+    pub(crate) fn new() -> Self {
+        let limits = Limits::default();
+        let mut log = MemoryLog::new(LogId(7));
+        let machine = Sequencer::new(limits.clone(), &log.open(), 1);
+        Self {
+            limits,
+            log,
+            machine,
+            now: Now {
+                time: Time(0),
+                wall: 1_700_000_000_000_000,
+            },
+            room: usize::MAX,
+            show_sessions: false,
+            together: false,
+            stalled: None,
+            blocked: BTreeMap::new(),
+            said: String::new(),
+        }
+    }
+
+    /// What has happened since the last time.
+    pub(crate) fn take_said(&mut self) -> String {
+        std::mem::take(&mut self.said)
+    }
+
+    /// Changes the broker's limits. The machine is made anew: nobody may have joined yet.
+    pub(crate) fn limit(&mut self, change: impl FnOnce(&mut Limits)) {
+        change(&mut self.limits);
+        self.log = MemoryLog::new(LogId(7));
+        self.machine = Sequencer::new(self.limits.clone(), &self.log.open(), 1);
+    }
+
+    /// A ZeroMQ peer sends a frame.
+    pub(crate) fn packet(&mut self, id: &[u8], delimited: bool, body: &[u8], excess: bool) {
+        self.step(Input::Packet(Packet {
+            id,
+            delimited,
+            body,
+            excess,
+        }));
+    }
+
+    /// Something happens to the machine.
+    pub(crate) fn step(&mut self, input: Input<'_>) {
+        self.machine.step(self.now, input);
+        if !self.together {
+            self.settle();
+        }
+    }
+
+    /// Time passes; what has a deadline is done on time.
+    pub(crate) fn wait(&mut self, duration: Duration) {
+        let start = self.now.time;
+        let end = start + duration;
+        for _ in 0..ROUNDS_MAX {
+            let due = self.machine.deadline().filter(|&at| at <= end);
+            let time = due.unwrap_or(end).max(self.now.time);
+            self.now.wall += u64::try_from(time.since(self.now.time).as_micros()).unwrap();
+            self.now.time = time;
+            let before = std::mem::take(&mut self.said);
+            self.step(Input::Tick);
+            let said = std::mem::replace(&mut self.said, before);
+            for line in said.lines() {
+                writeln!(self.said, "+{:?} {line}", time.since(start)).unwrap();
+            }
+            if due.is_none() {
+                return;
+            }
+        }
+        panic!(
+            "the machine's deadline never comes: {:?}",
+            self.machine.deadline()
+        );
+    }
+
+    /// Until [`settle`](Self::settle), what happens goes into one batch.
+    pub(crate) fn together(&mut self) {
+        self.together = true;
+    }
+
+    /// Carries out what the machine wants done, until it wants nothing.
+    pub(crate) fn settle(&mut self) {
+        self.together = false;
+        for _ in 0..ROUNDS_MAX {
+            let ready = self.machine.ready(self.now);
+            if is_empty(&ready) {
+                return;
+            }
+            self.write(&ready.writes);
+            match &mut self.stalled {
+                Some(waiting) => waiting.push(ready),
+                None => self.finish(ready),
+            }
+        }
+        panic!("the machine does not come to rest:\n{}", self.said);
+    }
+
+    /// From now on a sync does not end.
+    pub(crate) fn stall(&mut self) {
+        self.stalled = Some(Vec::new());
+    }
+
+    /// The sync ends after all.
+    pub(crate) fn unstall(&mut self) {
+        for ready in self.stalled.take().unwrap_or_default() {
+            self.finish(ready);
+        }
+        self.settle();
+    }
+
+    /// The broker is killed, what was not synced is lost, and it starts again.
+    pub(crate) fn crash(&mut self) {
+        self.stalled = None;
+        self.log.crash();
+        self.start();
+    }
+
+    /// The broker ends in good order and starts again.
+    pub(crate) fn restart(&mut self) {
+        let writes = self.machine.last_writes();
+        self.write(&writes);
+        self.log.sync();
+        self.start();
+    }
+
+    fn start(&mut self) {
+        let recovered = self.log.open();
+        for entry in recovered.sessions() {
+            writeln!(self.said, "recovered {}", shown::entry(entry)).unwrap();
+        }
+        self.machine = Sequencer::new(self.limits.clone(), &recovered, 1);
+        self.machine.set_room(self.room);
+        self.settle();
+    }
+
+    /// How many bytes the log can still take.
+    pub(crate) fn set_room(&mut self, bytes: usize) {
+        self.room = bytes;
+        self.machine.set_room(bytes);
+    }
+
+    /// The log lets go of what is older.
+    pub(crate) fn trim(&mut self, before: u64) {
+        self.log.trim(OrderNumber(before));
+    }
+
+    /// Session entries that are written are shown from now on.
+    pub(crate) fn show_sessions(&mut self) {
+        self.show_sessions = true;
+    }
+
+    /// What the socket says when something is sent to this peer.
+    pub(crate) fn block(&mut self, peer: &str, why: Option<Undelivered>) {
+        match why {
+            Some(why) => self.blocked.insert(peer.into(), why),
+            None => self.blocked.remove(peer),
+        };
+    }
+
+    /// How far each member is.
+    pub(crate) fn status(&mut self) {
+        let mut members: Vec<_> = self.machine.status().collect();
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        for member in members {
+            writeln!(
+                self.said,
+                "{:6} {:6} {} floor={} next={}",
+                shown::text(member.name.as_bytes()),
+                format!("{:?}", member.dialect).to_lowercase(),
+                if member.present { "present" } else { "away" },
+                member.floor,
+                member.next
+            )
+            .unwrap();
+        }
+    }
+
+    /// What was counted.
+    pub(crate) fn counters(&mut self) {
+        let counters = self.machine.counters();
+        let mut line = |name: &str, count: u64| {
+            if count > 0 {
+                writeln!(self.said, "{name} {count}").unwrap();
+            }
+        };
+        line("ordered", counters.ordered);
+        line("repeated", counters.repeated);
+        line("delivered", counters.delivered);
+        line("resent", counters.resent);
+        line("joined", counters.joined);
+        line("left", counters.left);
+        line("altered", counters.altered);
+        for (reason, count) in &counters.refused {
+            line(&format!("refused {reason}"), *count);
+        }
+    }
+
+    fn write(&mut self, writes: &[Write]) {
+        for write in writes {
+            match write {
+                Write::Messages(chunk) => {
+                    for record in chunk.records() {
+                        writeln!(self.said, "log {}", shown::record(&record)).unwrap();
+                    }
+                }
+                Write::Sessions(bytes) if self.show_sessions => {
+                    for entry in memory_log::entries(bytes) {
+                        writeln!(self.said, "log session {}", shown::entry(&entry)).unwrap();
+                    }
+                }
+                Write::Sessions(_) => {}
+            }
+        }
+        self.log.append(writes.to_vec());
+    }
+
+    fn finish(&mut self, ready: Ready) {
+        self.log.sync();
+        self.machine.synced();
+        for outgoing in &ready.sends {
+            for to in &outgoing.to {
+                self.send(to, outgoing);
+            }
+        }
+        for route in &ready.closes {
+            writeln!(self.said, "closed raw {}", peer(route)).unwrap();
+        }
+        for event in &ready.events {
+            // The log's own lines say these.
+            if !matches!(event, Event::Joined(..) | Event::Left(_)) {
+                writeln!(self.said, "event {event:?}").unwrap();
+            }
+        }
+        for from in ready.loads {
+            writeln!(self.said, "read from {from}").unwrap();
+            let result = self.log.read(from);
+            self.machine.step(self.now, Input::Loaded { from, result });
+        }
+    }
+
+    /// Hands the frames to the socket; after one that it does not take, none.
+    fn send(&mut self, to: &Route, outgoing: &Outgoing) {
+        let peer = peer(to);
+        for index in outgoing.range.clone() {
+            let frame = &outgoing.frames.bytes()[outgoing.frames.place(index)];
+            let dialect = shown::dialect(to.transport, frame);
+            let delimited = if to.delimited { "delimited " } else { "" };
+            let blocked = self.blocked.get(&peer).copied();
+            let shown = shown::frame(frame);
+            let mark = if blocked.is_some() { "x" } else { "<" };
+            writeln!(self.said, "{delimited}{dialect} {peer} {mark} {shown}").unwrap();
+            if let Some(why) = blocked {
+                let input = Input::Undelivered { to, why };
+                return self.machine.step(self.now, input);
+            }
+        }
+    }
+}
+
+/// A peer as the scripts name it; what libzmq makes up they call `*1`.
+fn peer(route: &Route) -> String {
+    match *route.id {
+        [0, number] => format!("*{number}"),
+        _ => shown::text(&route.id),
+    }
+}
+
+fn is_empty(ready: &Ready) -> bool {
+    ready.writes.is_empty()
+        && ready.sends.is_empty()
+        && ready.closes.is_empty()
+        && ready.loads.is_empty()
+        && ready.events.is_empty()
+}
