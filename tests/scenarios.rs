@@ -66,6 +66,7 @@ scenarios! {
     raw_connection
     raw_glued
     resend
+    resend_after_backoff
     resend_starts_slowly
     resend_was_not_needed
     sender_names

@@ -35,6 +35,8 @@ impl Sequencer {
         if news {
             self.mark_to_serve(id);
             self.mark_to_save(now, id);
+            // Progress ends a backoff, so the deadline may have come closer.
+            self.watch(id);
         }
     }
 
