@@ -61,6 +61,7 @@ scenarios! {
     program_restarts
     progress_stops_resends
     publish_only
+    publish_refused_half_way
     publish_twice
     publish_window
     raw_connection

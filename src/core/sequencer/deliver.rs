@@ -61,7 +61,8 @@ impl Sequencer {
         }
     }
 
-    fn confirm(&mut self, id: SessionId) {
+    /// Tells a publisher what was ordered of what it sent.
+    pub(super) fn confirm(&mut self, id: SessionId) {
         let session = self.members.get_mut(id);
         if session.confirms.is_empty() {
             return;

@@ -54,30 +54,51 @@ impl Sequencer {
             .map(ClientSequence)
             .zip(publish.payloads())
         {
-            let digest = crc32fast::hash(payload);
-            let verdict = self.members.get(id).publisher.judge(sequence, digest);
-            let order = match verdict {
-                Verdict::New if self.has_room(&name, payload) => {
-                    self.order(now, id, &name, sequence, payload, digest)
+            match self.order_once(now, id, &name, sequence, payload) {
+                Ok(order) => {
+                    confirm(&mut self.members.get_mut(id).confirms, sequence, order);
                 }
-                Verdict::New => {
-                    let text = "the disk is full: try again later";
-                    return self.refuse(&route, dialect, Code::NoSpace, sequence.0, text);
+                Err((code, detail, text)) => {
+                    // What comes before it in the frame is ordered, and its sender must hear so.
+                    self.confirm(id);
+                    return self.refuse(&route, dialect, code, detail, text);
                 }
-                Verdict::Known(order) => {
-                    self.counters.repeated += 1;
-                    order
-                }
-                Verdict::Reused => {
-                    let text = "this client sequence was used for another message";
-                    return self.refuse(&route, dialect, Code::SequenceReused, sequence.0, text);
-                }
-                Verdict::Gap { expected } => {
-                    let text = "client sequences were skipped";
-                    return self.refuse(&route, dialect, Code::SequenceGap, expected.0, text);
-                }
-            };
-            confirm(&mut self.members.get_mut(id).confirms, sequence, order);
+            }
+        }
+    }
+
+    /// Orders a message unless that has been done; returns its number either way, or why it
+    /// cannot have one.
+    fn order_once(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        name: &Name,
+        sequence: ClientSequence,
+        payload: &[u8],
+    ) -> Result<OrderNumber, (Code, u64, &'static str)> {
+        let digest = crc32fast::hash(payload);
+        match self.members.get(id).publisher.judge(sequence, digest) {
+            Verdict::New if self.has_room(name, payload) => {
+                Ok(self.order(now, id, name, sequence, payload, digest))
+            }
+            Verdict::New => {
+                let text = "the disk is full: try again later";
+                Err((Code::NoSpace, sequence.0, text))
+            }
+            Verdict::Known(order) => {
+                self.counters.repeated += 1;
+                Ok(order)
+            }
+            Verdict::Reused => {
+                let text = "this client sequence was used for another message";
+                Err((Code::SequenceReused, sequence.0, text))
+            }
+            Verdict::Gap { expected } => Err((
+                Code::SequenceGap,
+                expected.0,
+                "client sequences were skipped",
+            )),
         }
     }
 
