@@ -121,11 +121,13 @@ impl Broker {
         let (loads_in, loads_out) = bounded(LOADS);
         let ack_map = AckMap::default();
         let reader = opened.log.reader();
+        let clock = Clock::start();
+        let limits = config.limits.clone();
         let driver = Driver {
-            machine: Sequencer::new(config.limits.clone(), &opened.recovered, seed),
+            machine: Sequencer::new(clock.now(), limits, &opened.recovered, seed),
             log: opened.log,
             sync: config.sync,
-            clock: Clock::start(),
+            clock,
             inbound: inbound_out,
             outbound: outbound_in,
             loads: loads_in,

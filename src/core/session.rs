@@ -48,7 +48,7 @@ pub(super) struct Session {
     pub(super) confirms: Vec<SequenceRun>,
     /// When it last said something.
     pub(super) heard: Now,
-    /// What is known of the connection that its route names.
+    /// Whether it is there.
     pub(super) life: Life,
     /// Cuts what a plain TCP peer sends into messages.
     pub(super) splitter: Splitter,
@@ -56,16 +56,19 @@ pub(super) struct Session {
     pub(super) marks: Marks,
 }
 
-/// What is known of a connection.
+/// Whether a member is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
-    /// The peer has spoken, and nothing speaks against its being there.
-    Heard,
+    /// It has spoken, and nothing speaks against it.
+    Here,
     /// It was asked whether it is there, and has not answered.
     Asked,
-    /// The socket knows no such connection. A peer of a fixed dialect may reappear under its
+    /// Nobody is there, as far as is known. A peer of a fixed dialect may reappear under its
     /// routing id without a word, so its route is kept and tried again.
-    Gone,
+    Away {
+        /// When that became known.
+        since: Time,
+    },
 }
 
 /// In which of the machine's lists a session stands.
@@ -115,20 +118,31 @@ impl Session {
             publisher: Publisher::default(),
             confirms: Vec::new(),
             heard: now,
-            life: Life::Heard,
+            life: Life::Here,
             splitter: Splitter::default(),
             marks: Marks::default(),
         }
     }
 
     /// A member as the log knows it. Anything before `end` may have been sent to it.
-    pub(super) fn recover(entry: &SessionEntry, end: OrderNumber, limits: &Limits) -> Self {
+    pub(super) fn recover(
+        entry: &SessionEntry,
+        end: OrderNumber,
+        now: Now,
+        limits: &Limits,
+    ) -> Self {
         let heard = Now {
-            time: Time::default(),
+            time: now.time,
             wall: entry.heard,
         };
         let mut session = Self::new(entry.name.clone(), entry.dialect, entry.floor, heard);
         session.sent = end.max(entry.floor);
+        // A native peer has to say hello again. One of a fixed dialect may be connected already,
+        // and has nothing to say. How long the broker was down does not count: the wall's clock
+        // may have been set.
+        if session.dialect == Dialect::Native {
+            session.life = Life::Away { since: now.time };
+        }
         session.publisher = Publisher::recover(entry, limits.publish_window);
         session
     }
@@ -295,17 +309,12 @@ impl Session {
             Resend::Armed { at, .. } if self.is_served() => Some(at),
             _ => None,
         };
-        let silence = match (&self.route, self.dialect) {
-            (Some(_), Dialect::Native) => {
-                let after = if self.life == Life::Asked {
-                    limits.away_after
-                } else {
-                    limits.ping_after
-                };
-                Some(self.heard.time + after)
-            }
-            (None, _) => limits.session_timeout.map(|after| self.heard.time + after),
-            _ => None,
+        let native = self.dialect == Dialect::Native;
+        let silence = match self.life {
+            Life::Here if native => Some(self.heard.time + limits.ping_after),
+            Life::Asked if native => Some(self.heard.time + limits.away_after),
+            Life::Here | Life::Asked => None,
+            Life::Away { since } => limits.session_timeout.map(|after| since + after),
         };
         resend.into_iter().chain(silence).min()
     }

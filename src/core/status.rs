@@ -25,7 +25,7 @@ impl MemberStatus {
         Self {
             name: session.name.clone(),
             dialect: session.dialect,
-            present: session.route.is_some() && session.life != Life::Gone,
+            present: !matches!(session.life, Life::Away { .. }),
             floor: session.floor,
             next: session.next,
         }

@@ -40,15 +40,17 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let limits = Limits::default();
         let mut log = MemoryLog::new(LogId(7));
-        let machine = Sequencer::new(limits.clone(), &log.open(), 1);
+        // The machine must not take the beginning of its clock for anything.
+        let now = Now {
+            time: Time(86_400_000_000),
+            wall: 1_700_000_000_000_000,
+        };
+        let machine = Sequencer::new(now, limits.clone(), &log.open(), 1);
         Self {
             limits,
             log,
             machine,
-            now: Now {
-                time: Time(0),
-                wall: 1_700_000_000_000_000,
-            },
+            now,
             room: usize::MAX,
             show_sessions: false,
             together: false,
@@ -67,7 +69,7 @@ impl Scene {
     pub(crate) fn limit(&mut self, change: impl FnOnce(&mut Limits)) {
         change(&mut self.limits);
         self.log = MemoryLog::new(LogId(7));
-        self.machine = Sequencer::new(self.limits.clone(), &self.log.open(), 1);
+        self.machine = Sequencer::new(self.now, self.limits.clone(), &self.log.open(), 1);
     }
 
     /// A ZeroMQ peer sends a frame.
@@ -168,7 +170,7 @@ impl Scene {
         for entry in recovered.sessions() {
             writeln!(self.said, "recovered {}", shown::entry(entry)).unwrap();
         }
-        self.machine = Sequencer::new(self.limits.clone(), &recovered, 1);
+        self.machine = Sequencer::new(self.now, self.limits.clone(), &recovered, 1);
         self.machine.set_room(self.room);
         self.settle();
     }

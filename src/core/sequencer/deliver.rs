@@ -199,16 +199,15 @@ impl Sequencer {
         }
         session.hold(now, &self.limits);
         let name = session.name.clone();
-        let was = session.life;
-        if why == Undelivered::Gone {
-            session.life = Life::Gone;
+        let away = matches!(session.life, Life::Away { .. });
+        match why {
+            Undelivered::Full => self.events.push(Event::Undelivered(name, why)),
+            Undelivered::Gone if away => {}
+            Undelivered::Gone => {
+                session.life = Life::Away { since: now.time };
+                self.events.push(Event::Away(name));
+            }
         }
-        let newly_gone = session.life == Life::Gone && was != Life::Gone;
-        self.events.push(if newly_gone {
-            Event::Away(name)
-        } else {
-            Event::Undelivered(name, why)
-        });
         self.mark_to_show(id);
         self.watch(id);
     }

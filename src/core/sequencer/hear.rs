@@ -86,6 +86,7 @@ impl Sequencer {
             },
         };
         self.heard(now, id, dialect, packet.delimited);
+        self.members.get_mut(id).receives = true;
         match message {
             ClientMessage::Text(payload) => self.text(now, id, &payload),
             // A new member's first ACK has said where it begins: there is nothing more to it,
@@ -147,13 +148,17 @@ impl Sequencer {
         if let Some(route) = &mut session.route {
             route.delimited = delimited;
         }
-        if std::mem::replace(&mut session.life, Life::Heard) == Life::Gone {
-            // What was sent last went nowhere: nothing is to be waited for.
-            session.rewind(session.floor);
+        let before = std::mem::replace(&mut session.life, Life::Here);
+        if before == Life::Here {
+            return;
+        }
+        if let Life::Away { .. } = before {
             let event = Event::Returned(session.name.clone(), dialect);
             self.events.push(event);
             self.mark_to_serve(id);
         }
+        // The next question comes before the end of the time that it had to answer this one.
+        self.watch(id);
     }
 
     fn undecodable(&mut self, known: Option<SessionId>, packet: &Packet<'_>, error: DecodeError) {

@@ -6,7 +6,7 @@ use crate::core::session::{Life, Session};
 use crate::core::{Event, Now, Packet, Route, Transport};
 use crate::wire::native::{self, Hello, Start};
 use crate::wire::record::{Flags, Record};
-use crate::wire::reply::{Code, Welcome};
+use crate::wire::reply::{Code, Refusal, Welcome};
 use crate::wire::{ClientSequence, DecodeError, Dialect, LogId, Name, OrderNumber};
 
 impl Sequencer {
@@ -27,7 +27,8 @@ impl Sequencer {
             },
         };
         if known.is_some() {
-            self.come_back(id, hello.start, &route);
+            self.come_back(id, hello.start, &route, Dialect::Native);
+            self.mark_to_save(now, id);
         }
         let session = self.members.get_mut(id);
         session.dialect = Dialect::Native;
@@ -74,19 +75,31 @@ impl Sequencer {
         }
     }
 
-    /// A known member has said hello: from where it says, or from its last ACK.
-    fn come_back(&mut self, id: SessionId, start: Start, route: &Route) {
+    /// A known member speaks over a connection that is new, or says hello again: it is sent what
+    /// comes after where it says, or after its last ACK.
+    fn come_back(&mut self, id: SessionId, start: Start, route: &Route, dialect: Dialect) {
         let session = self.members.get_mut(id);
         match start {
             Start::Resume(order) => session.rewind(order),
             _ => session.rewind(session.floor),
         }
-        let before = session.route.clone();
-        if session.dialect == Dialect::Native
-            && let Some(before) = before.filter(|before| before.id != route.id)
-        {
-            let text = "another connection has taken this name";
-            self.refuse(&before, Dialect::Native, Code::Superseded, 0, text);
+        let name = session.name.clone();
+        if let Life::Away { .. } = session.life {
+            return self.events.push(Event::Returned(name, dialect));
+        }
+        let Some(before) = session.route.clone().filter(|before| before.id != route.id) else {
+            return;
+        };
+        let tell = session.dialect == Dialect::Native;
+        self.events.push(Event::Superseded(name));
+        self.counters.refused(Code::Superseded.name());
+        if tell {
+            let refusal = Refusal {
+                code: Code::Superseded,
+                detail: 0,
+                text: "another connection has taken this name",
+            };
+            self.outbox.reply(&before, refusal.encode());
         }
     }
 
@@ -112,8 +125,7 @@ impl Sequencer {
             return None;
         };
         if let Some(id) = self.members.by_name(name.as_bytes()) {
-            self.come_back(id, Start::Now, &route);
-            self.members.get_mut(id).receives = true;
+            self.come_back(id, Start::Now, &route, dialect);
             self.attach(now, id, route);
             return Some((id, false));
         }
@@ -176,6 +188,7 @@ impl Sequencer {
             self.set_away(now, other);
         }
         self.members.bind(id, route);
+        self.members.get_mut(id).life = Life::Here;
         self.mark_to_serve(id);
         self.watch(id);
     }
@@ -187,9 +200,11 @@ impl Sequencer {
         }
         let session = self.members.get_mut(id);
         session.rewind(session.floor);
-        let event = Event::Away(session.name.clone());
+        if !matches!(session.life, Life::Away { .. }) {
+            session.life = Life::Away { since: now.time };
+            self.events.push(Event::Away(session.name.clone()));
+        }
         self.members.unbind(id);
-        self.events.push(event);
         self.mark_to_show(id);
         self.mark_to_save(now, id);
         self.watch(id);
@@ -211,25 +226,23 @@ impl Sequencer {
 
     /// Looks after a member that has been silent: asks, takes for away, or ends its session.
     pub(super) fn look_after_silent(&mut self, now: Now, id: SessionId) {
-        let silence = now.time.since(self.members.get(id).heard.time);
         let session = self.members.get_mut(id);
-        match session.route.clone() {
-            None => {
-                if self
-                    .limits
-                    .session_timeout
-                    .is_some_and(|after| silence >= after)
-                {
-                    self.leave(now, id);
-                }
+        if let Life::Away { since } = session.life {
+            let timeout = self.limits.session_timeout;
+            if timeout.is_some_and(|after| since + after <= now.time) {
+                self.leave(now, id);
             }
+            return;
+        }
+        let silence = now.time.since(session.heard.time);
+        match session.route.clone() {
             Some(_) if session.dialect != Dialect::Native => {}
             Some(_) if silence >= self.limits.away_after => self.set_away(now, id),
-            Some(route) if silence >= self.limits.ping_after && session.life == Life::Heard => {
+            Some(route) if silence >= self.limits.ping_after && session.life == Life::Here => {
                 session.life = Life::Asked;
                 self.outbox.reply(&route, native::ping());
             }
-            Some(_) => {}
+            _ => {}
         }
     }
 

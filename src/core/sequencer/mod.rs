@@ -58,7 +58,7 @@ impl Sequencer {
     /// A machine that goes on where the log ends. `seed` makes names for peers that have none;
     /// take it from the system's randomness, so that nobody can guess them.
     #[must_use]
-    pub fn new(limits: Limits, recovered: &Recovered, seed: u64) -> Self {
+    pub fn new(now: Now, limits: Limits, recovered: &Recovered, seed: u64) -> Self {
         let next = recovered.next;
         let epoch = Epoch(recovered.epoch.0 + 1);
         let mut machine = Self {
@@ -81,7 +81,7 @@ impl Sequencer {
             limits,
         };
         for entry in recovered.sessions() {
-            machine.recover(Session::recover(entry, next, &machine.limits));
+            machine.recover(Session::recover(entry, next, now, &machine.limits));
         }
         machine
     }
