@@ -50,6 +50,7 @@ scenarios! {
     goodbye_for_now
     join
     leave
+    names_of_connections
     native_peer_gone
     native_resumes
     native_window

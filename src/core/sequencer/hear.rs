@@ -105,18 +105,18 @@ impl Sequencer {
             id: id.into(),
             delimited: false,
         };
-        let Ok(name) = Name::new(name.as_bytes()) else {
+        let Ok(mut name) = Name::new(name.as_bytes()) else {
             return self.closes.push(route);
         };
-        if let Some(id) = self.members.by_name(name.as_bytes()) {
+        match self.members.by_name(name.as_bytes()) {
+            None => {}
             // The same host and port: the old connection's end is still on its way to us.
-            self.leave(now, id);
+            Some(id) if self.members.get(id).transient => self.leave(now, id),
+            // Whoever calls itself like that keeps its session.
+            Some(_) => name = self.guests.next(),
         }
         match self.join(now, name, Dialect::Raw, None, &route) {
-            Some(id) => {
-                self.members.get_mut(id).transient = true;
-                self.attach(now, id, route);
-            }
+            Some(id) => self.attach(now, id, route),
             None => self.closes.push(route),
         }
     }

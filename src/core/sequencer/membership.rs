@@ -18,6 +18,10 @@ impl Sequencer {
             return self.refuse(&route, Dialect::Native, Code::LogRegressed, end, text);
         }
         let known = self.members.by_name(hello.name.as_bytes());
+        if known.is_some_and(|id| self.members.get(id).transient) {
+            let text = "this name belongs to a connection";
+            return self.refuse(&route, Dialect::Native, Code::NotAllowed, 0, text);
+        }
         let start = self.start(hello.start);
         let id = match known {
             Some(id) => id,
@@ -34,7 +38,6 @@ impl Sequencer {
         session.dialect = Dialect::Native;
         session.receives = hello.receive;
         session.heard = now;
-        session.transient = false;
         let welcome = Welcome {
             resumed: known.is_some(),
             epoch: self.appends.epoch(),
@@ -114,7 +117,7 @@ impl Sequencer {
     ) -> Option<(SessionId, bool)> {
         let route = packet.route();
         let name = if route.is_generated() {
-            Name::new(self.guests.next().as_bytes())
+            Ok(self.guests.next())
         } else {
             Name::new(packet.id)
         };
@@ -125,12 +128,16 @@ impl Sequencer {
             return None;
         };
         if let Some(id) = self.members.by_name(name.as_bytes()) {
+            if self.members.get(id).transient {
+                let text = "this name belongs to a connection";
+                self.refuse(&route, dialect, Code::NotAllowed, 0, text);
+                return None;
+            }
             self.come_back(id, Start::Now, &route, dialect);
             self.attach(now, id, route);
             return Some((id, false));
         }
         let id = self.join(now, name, dialect, start, &route)?;
-        self.members.get_mut(id).transient = route.is_generated();
         self.attach(now, id, route);
         Some((id, true))
     }
@@ -151,9 +158,15 @@ impl Sequencer {
             return None;
         }
         let notice = self.notice(now, &name, "has joined the net");
-        let session = Session::new(name.clone(), dialect, start.unwrap_or(notice.plus(1)), now);
+        let start = start.unwrap_or(notice.plus(1));
+        let mut session = Session::new(name.clone(), dialect, start, now);
+        session.transient = match dialect {
+            Dialect::Raw => true,
+            Dialect::Binary | Dialect::Json => route.is_generated(),
+            Dialect::Native => false,
+        };
         // A name from before a crash of a peer that cannot come back is worth no entry.
-        if dialect != Dialect::Raw && !is_guest(dialect, route) {
+        if !session.transient {
             self.appends.changed(session.entry(false));
         }
         self.events.push(Event::Joined(name, dialect));
@@ -258,8 +271,4 @@ impl Sequencer {
             payload: &text,
         })
     }
-}
-
-fn is_guest(dialect: Dialect, route: &Route) -> bool {
-    dialect != Dialect::Native && route.is_generated()
 }

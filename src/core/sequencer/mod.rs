@@ -23,7 +23,7 @@ use super::session::Session;
 use super::{Counters, Event, Input, Limits, MemberStatus, Now, Ready, Recovered, Route, Time};
 use super::{Transport, Write};
 use crate::wire::reply::{Code, Refusal};
-use crate::wire::{Dialect, Epoch, LogId, OrderNumber};
+use crate::wire::{Dialect, Epoch, LogId, Name, OrderNumber};
 
 /// The broker's machine.
 #[derive(Debug)]
@@ -293,12 +293,13 @@ struct GuestNames {
 }
 
 impl GuestNames {
-    fn next(&mut self) -> String {
+    fn next(&mut self) -> Name {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^= mixed >> 31;
-        format!("guest-{mixed:016x}")
+        let name = format!("guest-{mixed:016x}");
+        Name::new(name.as_bytes()).expect("it is as names have to be")
     }
 }
