@@ -44,6 +44,7 @@ scenarios! {
     delimiter
     dialect_changes
     disk_full
+    disk_full_join_leave
     durable_before_seen
     four_dialects
     generated_identity

@@ -2,9 +2,9 @@
 
 use super::{Chunk, OpenBatch, Write};
 use crate::wire::batch::{HEADER_LEN, Header, Kind};
-use crate::wire::record::Record;
+use crate::wire::record::{self, Record};
 use crate::wire::sessions::SessionEntry;
-use crate::wire::{Epoch, LogId, OrderNumber};
+use crate::wire::{Epoch, LogId, Name, OrderNumber};
 
 /// The batch that is being filled, and what was closed before it.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Appends {
     /// Entries of sessions that exist before the first message of `open`.
     entries: Vec<SessionEntry>,
     writes: Vec<Write>,
+    /// Bytes of `entries` and `writes`, headers included.
+    closed_bytes: usize,
 }
 
 impl Appends {
@@ -28,6 +30,7 @@ impl Appends {
             open,
             entries: Vec::new(),
             writes: Vec::new(),
+            closed_bytes: 0,
         }
     }
 
@@ -44,9 +47,19 @@ impl Appends {
         self.open.next()
     }
 
-    /// Bytes of messages that wait to be written.
+    /// Bytes that wait to be written.
     pub(super) fn len(&self) -> usize {
-        self.open.len()
+        self.closed_bytes + self.open.len()
+    }
+
+    /// The most bytes that [`len`](Self::len) grows by with one more message.
+    pub(super) fn cost_of_message(sender: &Name, payload_bytes: usize) -> usize {
+        HEADER_LEN + record::HEADER_LEN + sender.as_bytes().len() + payload_bytes
+    }
+
+    /// The most bytes that [`len`](Self::len) grows by with these entries.
+    pub(super) fn cost_of_entries(entries: &[SessionEntry]) -> usize {
+        HEADER_LEN + entries.iter().map(SessionEntry::encoded_len).sum::<usize>()
     }
 
     /// Whether nothing waits to be written.
@@ -66,6 +79,10 @@ impl Appends {
 
     /// Records a member that is new, or has acknowledged: true before the batch's messages.
     pub(super) fn changed(&mut self, entry: SessionEntry) {
+        if self.entries.is_empty() {
+            self.closed_bytes += HEADER_LEN;
+        }
+        self.closed_bytes += entry.encoded_len();
         self.entries.push(entry);
     }
 
@@ -74,7 +91,7 @@ impl Appends {
     pub(super) fn left(&mut self, mut entry: SessionEntry) -> Option<Chunk> {
         let closed = self.close();
         entry.member = false;
-        self.entries.push(entry);
+        self.changed(entry);
         closed
     }
 
@@ -89,12 +106,18 @@ impl Appends {
             )));
         }
         let chunk = self.open.seal(self.durable, self.log_id, self.epoch)?;
+        self.closed_bytes += chunk.bytes().len();
         self.writes.push(Write::Messages(chunk.clone()));
         Some(chunk)
     }
 
-    /// Everything that was closed.
+    /// Everything; whatever there is has been closed.
     pub(super) fn take(&mut self) -> Vec<Write> {
+        assert!(
+            self.open.is_empty() && self.entries.is_empty(),
+            "close first"
+        );
+        self.closed_bytes = 0;
         std::mem::take(&mut self.writes)
     }
 

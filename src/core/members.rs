@@ -63,6 +63,11 @@ impl Members {
     }
 
     /// A session, unless it has ended.
+    pub(super) fn find(&self, id: SessionId) -> Option<&Session> {
+        self.slots.get(id.0)?.as_ref()
+    }
+
+    /// A session, unless it has ended, to change.
     pub(super) fn find_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.slots.get_mut(id.0)?.as_mut()
     }

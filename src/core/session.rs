@@ -69,6 +69,8 @@ pub(super) enum Life {
         /// When that became known.
         since: Time,
     },
+    /// It has gone for good, and the log has no room to say so yet.
+    Leaving,
 }
 
 /// In which of the machine's lists a session stands.
@@ -165,6 +167,11 @@ impl Session {
             runs,
             digests,
         }
+    }
+
+    /// Whether somebody is there, as far as is known.
+    pub(super) fn is_present(&self) -> bool {
+        matches!(self.life, Life::Here | Life::Asked)
     }
 
     /// Whether anything may be sent to it.
@@ -313,7 +320,7 @@ impl Session {
         let silence = match self.life {
             Life::Here if native => Some(self.heard.time + limits.ping_after),
             Life::Asked if native => Some(self.heard.time + limits.away_after),
-            Life::Here | Life::Asked => None,
+            Life::Here | Life::Asked | Life::Leaving => None,
             Life::Away { since } => limits.session_timeout.map(|after| since + after),
         };
         resend.into_iter().chain(silence).min()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::session::{Life, Session};
+use super::session::Session;
 use crate::wire::{Dialect, Name, OrderNumber};
 
 /// How far a member is: its line in the ACK map.
@@ -25,7 +25,7 @@ impl MemberStatus {
         Self {
             name: session.name.clone(),
             dialect: session.dialect,
-            present: !matches!(session.life, Life::Away { .. }),
+            present: session.is_present(),
             floor: session.floor,
             next: session.next,
         }

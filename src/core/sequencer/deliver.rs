@@ -199,7 +199,7 @@ impl Sequencer {
         }
         session.hold(now, &self.limits);
         let name = session.name.clone();
-        let away = matches!(session.life, Life::Away { .. });
+        let away = !session.is_present();
         match why {
             Undelivered::Full => self.events.push(Event::Undelivered(name, why)),
             Undelivered::Gone if away => {}

@@ -1,6 +1,7 @@
 //! Joining, coming back, being superseded, leaving.
 
 use super::Sequencer;
+use crate::core::appends::Appends;
 use crate::core::members::SessionId;
 use crate::core::session::{Life, Session};
 use crate::core::{Event, Now, Packet, Route, Transport};
@@ -8,6 +9,11 @@ use crate::wire::native::{self, Hello, Start};
 use crate::wire::record::{Flags, Record};
 use crate::wire::reply::{Code, Refusal, Welcome};
 use crate::wire::{ClientSequence, DecodeError, Dialect, LogId, Name, OrderNumber};
+
+const JOINED: &str = " has joined the net";
+const LEFT: &str = " has left the net";
+/// What a peer is told when the log has no room.
+pub(super) const DISK_FULL: &str = "the disk is full: try again later";
 
 impl Sequencer {
     /// A native peer names itself.
@@ -18,9 +24,8 @@ impl Sequencer {
             return self.refuse(&route, Dialect::Native, Code::LogRegressed, end, text);
         }
         let known = self.members.by_name(hello.name.as_bytes());
-        if known.is_some_and(|id| self.members.get(id).transient) {
-            let text = "this name belongs to a connection";
-            return self.refuse(&route, Dialect::Native, Code::NotAllowed, 0, text);
+        if let Some((code, text)) = known.and_then(|id| self.barred(id)) {
+            return self.refuse(&route, Dialect::Native, code, 0, text);
         }
         let start = self.start(hello.start);
         let id = match known {
@@ -78,6 +83,16 @@ impl Sequencer {
         }
     }
 
+    /// Why nobody can come back to a session, if that is so.
+    fn barred(&self, id: SessionId) -> Option<(Code, &'static str)> {
+        let session = self.members.get(id);
+        match session.life {
+            Life::Leaving => Some((Code::NoSpace, DISK_FULL)),
+            _ if session.transient => Some((Code::NotAllowed, "this name is a connection's")),
+            _ => None,
+        }
+    }
+
     /// A known member speaks over a connection that is new, or says hello again: it is sent what
     /// comes after where it says, or after its last ACK.
     fn come_back(&mut self, id: SessionId, start: Start, route: &Route, dialect: Dialect) {
@@ -128,9 +143,8 @@ impl Sequencer {
             return None;
         };
         if let Some(id) = self.members.by_name(name.as_bytes()) {
-            if self.members.get(id).transient {
-                let text = "this name belongs to a connection";
-                self.refuse(&route, dialect, Code::NotAllowed, 0, text);
+            if let Some((code, text)) = self.barred(id) {
+                self.refuse(&route, dialect, code, 0, text);
                 return None;
             }
             self.come_back(id, Start::Now, &route, dialect);
@@ -157,9 +171,14 @@ impl Sequencer {
             self.refuse(route, dialect, Code::LimitReached, limit, text);
             return None;
         }
-        let notice = self.notice(now, &name, "has joined the net");
-        let start = start.unwrap_or(notice.plus(1));
+        let next = self.appends.next();
+        let start = start.unwrap_or(next.plus(1));
         let mut session = Session::new(name.clone(), dialect, start, now);
+        if !self.fits(cost_of_notice(&session, JOINED)) {
+            self.refuse(route, dialect, Code::NoSpace, 0, DISK_FULL);
+            return None;
+        }
+        self.notice(now, &name, JOINED);
         session.transient = match dialect {
             Dialect::Raw => true,
             Dialect::Binary | Dialect::Json => route.is_generated(),
@@ -208,23 +227,33 @@ impl Sequencer {
 
     /// Takes a member's connection from it; its session stays.
     pub(super) fn set_away(&mut self, now: Now, id: SessionId) {
-        if self.members.get(id).transient {
+        let session = self.members.get_mut(id);
+        if session.transient {
             return self.leave(now, id);
         }
-        let session = self.members.get_mut(id);
-        session.rewind(session.floor);
-        if !matches!(session.life, Life::Away { .. }) {
+        if session.is_present() {
             session.life = Life::Away { since: now.time };
             self.events.push(Event::Away(session.name.clone()));
         }
-        self.members.unbind(id);
-        self.mark_to_show(id);
+        self.unbind(id);
         self.mark_to_save(now, id);
         self.watch(id);
     }
 
-    /// Ends a session, and tells everybody in the order.
+    fn unbind(&mut self, id: SessionId) {
+        let session = self.members.get_mut(id);
+        session.rewind(session.floor);
+        self.members.unbind(id);
+        self.mark_to_show(id);
+    }
+
+    /// Ends a session, and tells everybody in the order; as soon as there is room for that.
     pub(super) fn leave(&mut self, now: Now, id: SessionId) {
+        if !self.fits(cost_of_notice(self.members.get(id), LEFT)) {
+            self.members.get_mut(id).life = Life::Leaving;
+            self.unbind(id);
+            return self.to_leave.push(id);
+        }
         self.mark_to_show(id);
         let session = self.members.remove(id);
         if !session.transient
@@ -232,9 +261,20 @@ impl Sequencer {
         {
             self.backlog.push(chunk);
         }
-        self.notice(now, &session.name, "has left the net");
+        self.notice(now, &session.name, LEFT);
         self.events.push(Event::Left(session.name));
         self.counters.left += 1;
+    }
+
+    /// Ends the sessions that there was no room for.
+    pub(super) fn leave_late(&mut self, now: Now) {
+        for id in std::mem::take(&mut self.to_leave) {
+            // The id may have gone to somebody else.
+            let session = self.members.find_mut(id);
+            if session.is_some_and(|session| session.life == Life::Leaving) {
+                self.leave(now, id);
+            }
+        }
     }
 
     /// Looks after a member that has been silent: asks, takes for away, or ends its session.
@@ -259,9 +299,9 @@ impl Sequencer {
         }
     }
 
-    /// Orders a notice of the broker's own; returns its number.
-    fn notice(&mut self, now: Now, name: &Name, what: &str) -> OrderNumber {
-        let text = [name.as_bytes(), b" ", what.as_bytes()].concat();
+    /// Orders a notice of the broker's own.
+    fn notice(&mut self, now: Now, name: &Name, what: &str) {
+        let text = [name.as_bytes(), what.as_bytes()].concat();
         self.appends.message(Record {
             order: OrderNumber(0),
             client_sequence: ClientSequence::NONE,
@@ -269,6 +309,13 @@ impl Sequencer {
             flags: Flags::NOTICE,
             sender: Name::server().as_bytes(),
             payload: &text,
-        })
+        });
     }
+}
+
+/// Bytes in the log of a notice about a session, and of its entry before it.
+fn cost_of_notice(session: &Session, what: &str) -> usize {
+    let text = session.name.as_bytes().len() + what.len();
+    Appends::cost_of_message(&Name::server(), text)
+        + Appends::cost_of_entries(&[session.entry(false)])
 }

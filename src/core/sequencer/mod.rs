@@ -39,6 +39,8 @@ pub struct Sequencer {
     to_serve: Vec<SessionId>,
     /// Sessions whose acknowledgements are newer than the log's.
     to_save: Vec<SessionId>,
+    /// Sessions that end once there is room in the log to say so.
+    to_leave: Vec<SessionId>,
     /// Sessions whose status has changed since the last [`Sequencer::changed_status`].
     to_show: Vec<SessionId>,
     /// When `to_save` is to be written.
@@ -69,6 +71,7 @@ impl Sequencer {
             room: usize::MAX,
             to_serve: Vec::new(),
             to_save: Vec::new(),
+            to_leave: Vec::new(),
             to_show: Vec::new(),
             save_at: None,
             wake_at: None,
@@ -105,8 +108,9 @@ impl Sequencer {
 
     /// What is to be done about everything since the last time.
     pub fn ready(&mut self, now: Now) -> Ready {
-        if self.save_at.is_some_and(|at| at <= now.time) {
-            self.save();
+        self.leave_late(now);
+        if self.save_at.is_some_and(|at| at <= now.time) && !self.save() {
+            self.save_at = Some(now.time + self.limits.floors_every);
         }
         self.close_batch();
         self.serve(now);
@@ -135,7 +139,7 @@ impl Sequencer {
         self.room = bytes;
     }
 
-    /// Bytes of messages that the next [`ready`](Self::ready) will write; beyond
+    /// Bytes that the next [`ready`](Self::ready) will write; beyond
     /// [`Limits::batch_bytes`] it should be called.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
@@ -148,12 +152,7 @@ impl Sequencer {
     /// If it is not called between a [`ready`](Self::ready) and the next step.
     #[must_use]
     pub fn snapshot(&mut self) -> Vec<u8> {
-        self.save_at = None;
-        for id in self.to_save.drain(..) {
-            if let Some(session) = self.members.find_mut(id) {
-                session.marks.to_save = false;
-            }
-        }
+        self.saved();
         let lasting = self
             .members
             .iter()
@@ -162,7 +161,8 @@ impl Sequencer {
         self.appends.snapshot(&entries)
     }
 
-    /// The acknowledgements that the log does not have yet, to write before closing it.
+    /// The acknowledgements that the log does not have yet, to write before closing it, unless
+    /// there is no room for them.
     pub fn last_writes(&mut self) -> Vec<Write> {
         self.save();
         self.close_batch();
@@ -228,18 +228,34 @@ impl Sequencer {
         }
     }
 
-    /// Puts the acknowledgements that have changed into the log.
-    fn save(&mut self) {
+    /// Puts the acknowledgements that have changed into the log; says whether there was room.
+    fn save(&mut self) -> bool {
+        let changed = self.to_save.iter().filter_map(|&id| self.members.find(id));
+        let lasting = changed.filter(|session| session.marks.to_save && !session.transient);
+        let entries: Vec<_> = lasting.map(|session| session.entry(false)).collect();
+        if !entries.is_empty() && !self.fits(Appends::cost_of_entries(&entries)) {
+            return false;
+        }
+        self.saved();
+        for entry in entries {
+            self.appends.changed(entry);
+        }
+        true
+    }
+
+    /// Notes that the log has every acknowledgement.
+    fn saved(&mut self) {
         self.save_at = None;
-        for id in std::mem::take(&mut self.to_save) {
-            let Some(session) = self.members.find_mut(id) else {
-                continue;
-            };
-            session.marks.to_save = false;
-            if !session.transient {
-                self.appends.changed(session.entry(false));
+        for id in self.to_save.drain(..) {
+            if let Some(session) = self.members.find_mut(id) {
+                session.marks.to_save = false;
             }
         }
+    }
+
+    /// Whether the log has room for so many bytes more.
+    fn fits(&self, bytes: usize) -> bool {
+        self.appends.len() + bytes <= self.room
     }
 
     fn mark_to_serve(&mut self, id: SessionId) {

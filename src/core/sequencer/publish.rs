@@ -1,14 +1,16 @@
 //! Ordering messages, each exactly once.
 
 use super::Sequencer;
+use super::membership::DISK_FULL;
 use crate::core::Now;
+use crate::core::appends::Appends;
 use crate::core::members::SessionId;
 use crate::core::publisher::Verdict;
 use crate::wire::native::Publish;
-use crate::wire::record::{Flags, HEADER_LEN, Record};
+use crate::wire::record::{Flags, Record};
 use crate::wire::reply::Code;
 use crate::wire::sessions::SequenceRun;
-use crate::wire::{ClientSequence, Name, OrderNumber, batch, rendering};
+use crate::wire::{ClientSequence, Name, OrderNumber, rendering};
 
 impl Sequencer {
     /// A peer of a fixed dialect has something to say.
@@ -23,7 +25,7 @@ impl Sequencer {
             return self.refuse(&route, dialect, Code::TooLarge, most, "message too large");
         }
         if !self.has_room(&name, payload) {
-            return self.refuse(&route, dialect, Code::NoSpace, 0, "the disk is full");
+            return self.refuse(&route, dialect, Code::NoSpace, 0, DISK_FULL);
         }
         let (flags, text) = rendering::split(&name, payload);
         let record = Record {
@@ -82,10 +84,7 @@ impl Sequencer {
             Verdict::New if self.has_room(name, payload) => {
                 Ok(self.order(now, id, name, sequence, payload, digest))
             }
-            Verdict::New => {
-                let text = "the disk is full: try again later";
-                Err((Code::NoSpace, sequence.0, text))
-            }
+            Verdict::New => Err((Code::NoSpace, sequence.0, DISK_FULL)),
             Verdict::Known(order) => {
                 self.counters.repeated += 1;
                 Ok(order)
@@ -141,8 +140,7 @@ impl Sequencer {
     }
 
     fn has_room(&self, name: &Name, payload: &[u8]) -> bool {
-        let record = HEADER_LEN + name.as_bytes().len() + payload.len();
-        self.appends.len() + batch::HEADER_LEN + record <= self.room
+        self.fits(Appends::cost_of_message(name, payload.len()))
     }
 }
 
