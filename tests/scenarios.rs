@@ -39,6 +39,7 @@ scenarios! {
     broker_crashes
     broker_restarts
     catch_up
+    catch_up_at_the_end
     catch_up_slowly
     cut_for_tcp
     delimiter

@@ -48,14 +48,17 @@ impl Backlog {
     pub(super) fn loaded(&mut self, asked: OrderNumber, chunk: Option<Chunk>) {
         self.loading.remove(&asked);
         let Some(chunk) = chunk else { return };
-        let twice = self
-            .loaded
-            .entries
-            .iter()
-            .any(|entry| entry.chunk.first() == chunk.first());
-        if !twice {
-            self.loaded.push(chunk);
+        // Two members may have asked for two places in one stretch; and the last stretch of the
+        // log grows, so that one read later holds more.
+        let same = |entry: &Entry| entry.chunk.first() == chunk.first();
+        let before = self.loaded.entries.iter().position(same);
+        if let Some(at) = before {
+            if self.loaded.entries[at].chunk.end() >= chunk.end() {
+                return;
+            }
+            self.loaded.remove(at);
         }
+        self.loaded.push(chunk);
     }
 
     /// Whether the stretch that holds `order` has to be asked for: not if it already was.
@@ -121,9 +124,13 @@ impl Shelf {
             bytes,
         });
         while self.bytes > self.most_bytes && self.entries.len() > 1 {
-            let oldest = self.entries.pop_front();
-            self.bytes -= oldest.map_or(0, |entry| entry.bytes);
+            self.remove(0);
         }
+    }
+
+    fn remove(&mut self, at: usize) {
+        let removed = self.entries.remove(at);
+        self.bytes -= removed.map_or(0, |entry| entry.bytes);
     }
 }
 

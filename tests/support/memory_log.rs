@@ -8,6 +8,9 @@ use orden::wire::batch::{HEADER_LEN, Header};
 use orden::wire::sessions::SessionEntry;
 use orden::wire::{Epoch, LogId, OrderNumber};
 
+/// How many batches are read at a time.
+const STRETCH: usize = 3;
+
 /// What was written, oldest first, and how much of it is safe.
 #[derive(Debug)]
 pub(crate) struct MemoryLog {
@@ -51,14 +54,22 @@ impl MemoryLog {
         self.oldest = ends.filter(|&end| end <= before).max().unwrap_or_default();
     }
 
-    /// Reads the batch that holds `from`.
+    /// Reads the stretch that holds `from`. As in the log on a disk, stretches begin at the same
+    /// places for every reader, and the last one grows.
     pub(crate) fn read(&self, from: OrderNumber) -> Result<Chunk, LoadError> {
         if from < self.oldest {
             return Err(LoadError::Trimmed(self.oldest));
         }
-        let holds = |chunk: &&Chunk| chunk.first() <= from && from < chunk.end();
-        let found = self.chunks().find(holds).cloned();
-        found.ok_or_else(|| LoadError::Unreadable(format!("there is no {from}")))
+        let chunks: Vec<_> = self
+            .chunks()
+            .filter(|chunk| chunk.end() > self.oldest)
+            .collect();
+        let holds = |stretch: &&[&Chunk]| stretch.last().is_some_and(|last| from < last.end());
+        let Some(stretch) = chunks.chunks(STRETCH).find(holds) else {
+            return Err(LoadError::Unreadable(format!("there is no {from} yet")));
+        };
+        let bytes = stretch.iter().map(|chunk| chunk.bytes().as_slice());
+        Ok(Chunk::new(bytes.collect::<Vec<_>>().concat()).unwrap())
     }
 
     /// What a broker that starts now is told; each start is an epoch.
