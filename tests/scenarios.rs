@@ -81,6 +81,7 @@ scenarios! {
     superseded
     too_large
     too_many_members
+    torn_join
     trimmed
     where_to_begin
     window_in_bytes

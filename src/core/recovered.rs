@@ -21,6 +21,9 @@ pub struct Recovered {
     /// The number that the next message gets.
     pub next: OrderNumber,
     sessions: BTreeMap<Name, SessionEntry>,
+    /// What was there before entries that made or ended a session, until the notice is found
+    /// that tells everybody so.
+    unannounced: BTreeMap<Name, Option<SessionEntry>>,
 }
 
 impl Recovered {
@@ -33,17 +36,23 @@ impl Recovered {
         }
     }
 
-    /// Forgets all sessions: a snapshot follows.
-    pub fn replace(&mut self) {
-        self.sessions.clear();
+    /// Takes all entries of a snapshot: these sessions there are, and no others.
+    pub fn replace(&mut self, entries: Vec<SessionEntry>) {
+        let named = entries.into_iter().map(|entry| (entry.name.clone(), entry));
+        self.sessions = named.collect();
+        self.unannounced.clear();
     }
 
-    /// Takes one entry of a snapshot or of a session change.
+    /// Takes one entry of a session change.
     ///
     /// A change does not repeat what is remembered of a member's publishing: that follows from
     /// its messages, so what is known of it stays.
     pub fn change(&mut self, mut entry: SessionEntry) {
         let known = self.sessions.remove(&entry.name);
+        if known.is_some() != entry.member {
+            let before = self.unannounced.entry(entry.name.clone());
+            before.or_insert_with(|| known.clone());
+        }
         if !entry.member {
             return;
         }
@@ -60,6 +69,8 @@ impl Recovered {
     /// Takes one message, so that no client sequence is ordered twice.
     pub fn message(&mut self, record: &Record<'_>) {
         self.next = record.order.plus(1);
+        // Entries lie before the batch with their notices, and of a batch all is there or nothing.
+        self.unannounced.clear();
         if record.client_sequence == ClientSequence::NONE {
             return;
         }
@@ -85,8 +96,15 @@ impl Recovered {
     ///
     /// Entries are written before the messages that they already count. If the messages are
     /// torn off, their sender was told of none of them and will send them again: then they must
-    /// not be taken for duplicates.
+    /// not be taken for duplicates. Likewise nobody was told of who joined or left in them, nor
+    /// were they themselves: it has not happened.
     pub fn finish(&mut self) {
+        for (name, before) in std::mem::take(&mut self.unannounced) {
+            match before {
+                Some(entry) => self.sessions.insert(name, entry),
+                None => self.sessions.remove(&name),
+            };
+        }
         for entry in self.sessions.values_mut() {
             entry.floor = entry.floor.min(self.next);
             cut(entry, self.next);
@@ -155,7 +173,7 @@ mod tests {
             next: OrderNumber(next),
             ..Recovered::default()
         };
-        recovered.change(entry);
+        recovered.replace(vec![entry]);
         recovered.finish();
         recovered.sessions().next().unwrap().clone()
     }
@@ -183,7 +201,7 @@ mod tests {
     #[test]
     fn messages_behind_a_newer_entry_are_counted_once() {
         let mut recovered = Recovered::default();
-        recovered.change(entry(2, &[(1, 5, 2)]));
+        recovered.replace(vec![entry(2, &[(1, 5, 2)])]);
         for (sequence, order) in [(1, 5), (2, 6), (3, 7), (4, 9)] {
             recovered.message(&Record {
                 order: OrderNumber(order),

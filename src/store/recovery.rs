@@ -169,8 +169,12 @@ impl Replay {
             Kind::Snapshot | Kind::Sessions => {
                 let entries = session_entries(header, &bytes[batch::HEADER_LEN..])
                     .map_err(|reason| self.damaged(format!("session entries: {reason}")))?;
-                for entry in entries {
-                    self.recovered.change(entry);
+                if header.kind == Kind::Snapshot {
+                    self.recovered.replace(entries);
+                } else {
+                    for entry in entries {
+                        self.recovered.change(entry);
+                    }
                 }
             }
             Kind::Messages => {

@@ -43,9 +43,10 @@ impl MemoryLog {
         self.synced = self.writes.len();
     }
 
-    /// Loses what was not safe.
-    pub(crate) fn crash(&mut self) {
-        self.writes.truncate(self.synced);
+    /// Loses what was not safe, but for so many writes that made it to the medium.
+    pub(crate) fn crash(&mut self, survive: usize) {
+        self.writes.truncate(self.synced + survive);
+        self.sync();
     }
 
     /// Lets go of whole batches that end at or before this number.
@@ -98,6 +99,7 @@ impl MemoryLog {
                 }
             }
         }
+        recovered.finish();
     }
 
     fn chunks(&self) -> impl Iterator<Item = &Chunk> {

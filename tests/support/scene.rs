@@ -150,10 +150,11 @@ impl Scene {
         self.settle();
     }
 
-    /// The broker is killed, what was not synced is lost, and it starts again.
-    pub(crate) fn crash(&mut self) {
+    /// The broker is killed, what was not synced is lost but for so many writes, and it starts
+    /// again.
+    pub(crate) fn crash(&mut self, survive: usize) {
         self.stalled = None;
-        self.log.crash();
+        self.log.crash(survive);
         self.start();
     }
 

@@ -22,6 +22,7 @@
 //!  trim 7                      the log lets go of batches before message 7
 //!  stall, unstall              syncs do not end; they end after all
 //!  crash, restart              the broker is killed; ends in good order; then it starts again
+//!  crash surviving=1           the same, and the first unsynced write is on the disk nevertheless
 //!  status, counters            how far the members are; what was counted
 //!  show sessions               what is written of sessions is shown from now on
 //! ```
@@ -89,7 +90,8 @@ fn run(scene: &mut Scene, line: &str) {
         "trim" => scene.trim(number(rest)),
         "stall" => scene.stall(),
         "unstall" => scene.unstall(),
-        "crash" => scene.crash(),
+        "crash" if rest.is_empty() => scene.crash(0),
+        "crash" => scene.crash(number(rest.strip_prefix("surviving=").unwrap())),
         "restart" => scene.restart(),
         "status" => scene.status(),
         "counters" => scene.counters(),
