@@ -60,6 +60,7 @@ fn native(frame: &[u8]) -> String {
             let (code, detail, text) = (refusal.code.name(), refusal.detail, refusal.text);
             format!("refused {code} {detail}: {text}")
         }
+        BrokerMessage::Goodbye => "goodbye".into(),
         BrokerMessage::Ping => "ping".into(),
         BrokerMessage::Pong => "pong".into(),
     }

@@ -1,6 +1,7 @@
 //! What peers say, and who they are.
 
 use super::Sequencer;
+use super::membership::DISK_FULL;
 use crate::core::members::SessionId;
 use crate::core::session::Life;
 use crate::core::{Event, Now, Packet, Route, Transport};
@@ -47,20 +48,28 @@ impl Sequencer {
         match message {
             ClientMessage::Publish(publish) => self.publish(now, id, publish),
             ClientMessage::Ack(acked) => self.acked(now, id, *acked),
-            ClientMessage::Goodbye(goodbye) => {
-                match goodbye {
-                    Goodbye::Leave => self.leave(now, id),
-                    Goodbye::Away => self.set_away(now, id),
-                }
-                // It leaves after what it means is durable, so the peer need not guess.
-                self.outbox.reply(&packet.route(), goodbye.encode());
-            }
+            ClientMessage::Goodbye(goodbye) => self.goodbye(now, id, packet, *goodbye),
             ClientMessage::Ping => self.outbox.reply(&packet.route(), native::pong()),
             ClientMessage::Pong | ClientMessage::Probe => {}
             ClientMessage::Hello(_) | ClientMessage::Text(_) => {
                 unreachable!("decoded as another dialect, or handled before")
             }
         }
+    }
+
+    /// A native peer goes. The answer leaves after what it means is durable, so the peer need not
+    /// guess.
+    fn goodbye(&mut self, now: Now, id: SessionId, packet: &Packet<'_>, goodbye: Goodbye) {
+        let route = packet.route();
+        self.confirm(id);
+        match goodbye {
+            Goodbye::Leave if !self.can_leave(id) => {
+                return self.refuse(&route, Dialect::Native, Code::NoSpace, 0, DISK_FULL);
+            }
+            Goodbye::Leave => self.leave(now, id),
+            Goodbye::Away => self.set_away(now, id),
+        }
+        self.outbox.reply(&route, goodbye.encode());
     }
 
     /// A peer of the binary or JSON dialect speaks; what is heard first makes it a member.

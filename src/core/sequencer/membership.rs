@@ -247,9 +247,14 @@ impl Sequencer {
         self.mark_to_show(id);
     }
 
+    /// Whether there is room to say that a member has left.
+    pub(super) fn can_leave(&self, id: SessionId) -> bool {
+        self.fits(cost_of_notice(self.members.get(id), LEFT))
+    }
+
     /// Ends a session, and tells everybody in the order; as soon as there is room for that.
     pub(super) fn leave(&mut self, now: Now, id: SessionId) {
-        if !self.fits(cost_of_notice(self.members.get(id), LEFT)) {
+        if !self.can_leave(id) {
             self.members.get_mut(id).life = Life::Leaving;
             self.unbind(id);
             return self.to_leave.push(id);
