@@ -227,6 +227,7 @@ impl Session {
             return false;
         }
         self.floor = floor;
+        drop_before(&mut self.suspect, floor);
         if floor > self.next {
             self.go_on();
         }
@@ -303,7 +304,6 @@ impl Session {
 
     /// Nothing was lost: takes up sending where it was before going back.
     fn go_on(&mut self) {
-        drop_before(&mut self.suspect, self.floor);
         self.in_flight = std::mem::take(&mut self.suspect);
         self.in_flight_bytes = self.in_flight.iter().map(|sent| sent.bytes).sum();
         self.next = self.in_flight.back().map_or(self.next, |sent| sent.end);
