@@ -6,7 +6,7 @@ use crate::core::members::SessionId;
 use crate::core::session::Life;
 use crate::core::{Event, Now, Packet, Route, Transport};
 use crate::wire::native::{self, Goodbye};
-use crate::wire::reply::Code;
+use crate::wire::reply::{Code, Refusal};
 use crate::wire::{Acked, ClientMessage, DecodeError, Dialect, Name, binary, decode, dialect_of};
 
 impl Sequencer {
@@ -173,8 +173,12 @@ impl Sequencer {
     fn undecodable(&mut self, known: Option<SessionId>, packet: &Packet<'_>, error: DecodeError) {
         self.note_undecodable(known, error);
         if dialect_of(packet.body) == Some(Dialect::Native) {
-            let text = error.to_string();
-            self.refuse(&packet.route(), Dialect::Native, Code::Malformed, 0, &text);
+            let refusal = Refusal {
+                code: Code::Malformed,
+                detail: 0,
+                text: &error.to_string(),
+            };
+            self.outbox.reply(&packet.route(), refusal.encode());
         }
     }
 
