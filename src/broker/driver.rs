@@ -234,6 +234,7 @@ impl Driver {
         let snapshot = self.machine.snapshot();
         self.log.roll(&snapshot)?;
         self.machine.synced();
+        self.machine.set_oldest(self.log.oldest());
         if std::mem::take(&mut self.round.full) {
             log::info!("there is space for the log again");
         }

@@ -55,6 +55,11 @@ impl MemoryLog {
         self.oldest = ends.filter(|&end| end <= before).max().unwrap_or_default();
     }
 
+    /// The oldest message that is kept.
+    pub(crate) fn oldest(&self) -> OrderNumber {
+        self.oldest
+    }
+
     /// Reads the stretch that holds `from`. As in the log on a disk, stretches begin at the same
     /// places for every reader, and the last one grows.
     pub(crate) fn read(&self, from: OrderNumber) -> Result<Chunk, LoadError> {

@@ -185,6 +185,7 @@ impl Scene {
     /// The log lets go of what is older.
     pub(crate) fn trim(&mut self, before: u64) {
         self.log.trim(OrderNumber(before));
+        self.machine.set_oldest(self.log.oldest());
     }
 
     /// Session entries that are written are shown from now on.

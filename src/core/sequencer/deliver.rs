@@ -148,6 +148,7 @@ impl Sequencer {
             Ok(chunk) => self.backlog.loaded(from, Some(chunk)),
             Err(LoadError::Trimmed(oldest)) => {
                 self.backlog.loaded(from, None);
+                self.oldest = oldest;
                 for &id in &waiting {
                     self.skip(id, oldest);
                 }

@@ -77,9 +77,10 @@ impl Sequencer {
         let end = self.appends.next();
         match start {
             Start::Now => None,
-            Start::Beginning => Some(OrderNumber(0)),
+            Start::Beginning => Some(self.oldest),
+            // If that is no longer kept, it is told so when it is fed.
             Start::At(order) | Start::Resume(order) => Some(order.min(end)),
-            Start::Last(count) => Some(OrderNumber(end.0.saturating_sub(count))),
+            Start::Last(count) => Some(OrderNumber(end.0.saturating_sub(count)).max(self.oldest)),
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Sequencer {
     outbox: Outbox,
     /// Bytes that the log can take before it needs another segment.
     room: usize,
+    /// The oldest message that the log keeps, as far as is known.
+    oldest: OrderNumber,
     /// Sessions for which something may be sent.
     to_serve: Vec<SessionId>,
     /// Sessions whose acknowledgements are newer than the log's.
@@ -69,6 +71,7 @@ impl Sequencer {
             appends: Appends::new(recovered.log_id, epoch, next),
             outbox: Outbox::default(),
             room: usize::MAX,
+            oldest: recovered.oldest,
             to_serve: Vec::new(),
             to_save: Vec::new(),
             to_leave: Vec::new(),
@@ -137,6 +140,11 @@ impl Sequencer {
     /// Notes how many bytes of batches the log can take; messages beyond are refused.
     pub fn set_room(&mut self, bytes: usize) {
         self.room = bytes;
+    }
+
+    /// Notes the oldest message that the log keeps.
+    pub fn set_oldest(&mut self, order: OrderNumber) {
+        self.oldest = order;
     }
 
     /// Bytes that the next [`ready`](Self::ready) will write; beyond
