@@ -37,3 +37,5 @@ pub mod client;
 pub mod core;
 pub mod store;
 pub mod wire;
+
+pub use client::Client;

@@ -61,17 +61,18 @@ impl Connection {
     }
 
     /// Hears what has become of the connection, looks at what is due, and sends what there is to
-    /// send. Says whether the connection could not be made since the last time.
+    /// send.
     ///
     /// # Errors
     /// Errors of the socket itself.
-    pub fn pump(&mut self, now: Time) -> Result<Attempt, TransportError> {
-        let mut attempt = Attempt::Well;
+    pub fn pump(&mut self, now: Time) -> Result<(), TransportError> {
         while let Some(event) = self.transport.next_link_event()? {
             match event {
                 LinkEvent::Up => self.link(now, Link::Up),
                 LinkEvent::Down => self.link(now, Link::Down),
-                LinkEvent::Failed => attempt = Attempt::Failed,
+                LinkEvent::Failed => {
+                    self.machine.step(now, Input::Unreachable);
+                }
             }
         }
         self.machine.step(now, Input::Tick);
@@ -81,8 +82,7 @@ impl Connection {
             self.link = Link::Down;
             self.unsent = None;
         }
-        self.send(now)?;
-        Ok(attempt)
+        self.send(now)
     }
 
     /// The next frame of messages that are new, if one is here. Ask until there is none, or
@@ -101,6 +101,8 @@ impl Connection {
                 return Ok(Some(Deliveries::new(frame, numbers)));
             }
         }
+        // What was heard may want an answer.
+        self.send(now)?;
         Ok(None)
     }
 
@@ -183,15 +185,6 @@ impl fmt::Debug for Connection {
             .field("machine", &self.machine)
             .finish_non_exhaustive()
     }
-}
-
-/// How connecting went since the last [`Connection::pump`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempt {
-    /// Nothing speaks against it.
-    Well,
-    /// It failed, and is tried again.
-    Failed,
 }
 
 /// Sleeps until there is something to do for one of the connections or one of the descriptors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orden::broker::{Broker, Config, Storage, Sync};
 use orden::client::connection::{self, Connection};
-use orden::client::{Clock, Context, Deliveries};
+use orden::client::{Client, Clock, Context, Deliveries, Options};
 use orden::core::Limits;
 use orden::core::participant::{self, Event, Settings};
 use orden::wire::{Address, Name};
@@ -43,6 +43,15 @@ impl Stage {
             context: Context::new(),
             clock: Clock::start(),
         }
+    }
+
+    /// What a client of this name is told by default.
+    pub(crate) fn options(&self, name: &str) -> Options {
+        Options::new(self.address.clone(), Name::new(name.as_bytes()).unwrap())
+    }
+
+    pub(crate) fn client(&self, name: &str) -> Client {
+        Client::connect(self.options(name)).unwrap()
     }
 
     /// A connection, not welcomed yet.

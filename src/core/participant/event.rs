@@ -11,6 +11,8 @@ pub enum Input<'a> {
     Connected,
     /// The connection is gone, with what was under way on it.
     Disconnected,
+    /// An attempt to connect has failed; there will be others.
+    Unreachable,
     /// The broker has sent a frame.
     Frame(&'a [u8]),
     /// Time has passed: what has a deadline is to be looked at.
@@ -24,6 +26,8 @@ pub enum Event {
     Welcomed(Welcome),
     /// The broker is not there any more. What is published waits.
     Away,
+    /// The broker is not there yet, and has not been since the start.
+    Unreachable,
     /// Messages of the participant's own are ordered. Every client sequence is reported once, in
     /// order.
     Confirmed(SequenceRun),

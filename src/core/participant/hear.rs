@@ -55,7 +55,7 @@ impl Participant {
             return self.end(ending);
         }
         self.phase = Phase::Member(Liveness::Heard);
-        if std::mem::replace(&mut self.presence, Presence::There) == Presence::Away {
+        if std::mem::replace(&mut self.presence, Presence::There) != Presence::There {
             self.events.push_back(Event::Welcomed(*welcome));
         }
     }

@@ -88,6 +88,7 @@ enum Liveness {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
+    Unknown,
     Away,
     There,
 }
@@ -109,7 +110,7 @@ impl Participant {
             session: None,
             heard: Time::default(),
             greeted: None,
-            presence: Presence::Away,
+            presence: Presence::Unknown,
             pong: Pong::None,
             leaving: None,
             events: VecDeque::new(),
@@ -128,6 +129,11 @@ impl Participant {
                 self.greet(now);
             }
             Input::Disconnected => self.disconnected(),
+            Input::Unreachable if self.presence == Presence::Unknown => {
+                self.presence = Presence::Away;
+                self.events.push_back(Event::Unreachable);
+            }
+            Input::Unreachable => {}
             Input::Frame(frame) => return self.hear(now, frame),
             Input::Tick => self.tick(now),
         }
@@ -171,8 +177,8 @@ impl Participant {
     pub fn leave(&mut self, goodbye: Goodbye) {
         self.leaving = Some(goodbye);
         self.flush();
-        if self.phase == Phase::Unconnected && (goodbye == Goodbye::Away || self.session.is_none())
-        {
+        let is_away = self.phase == Phase::Unconnected && goodbye == Goodbye::Away;
+        if is_away || self.session.is_none() {
             self.end(Ending::Departed);
         }
     }
@@ -265,6 +271,12 @@ impl Participant {
         (confirmed < last).then_some((first, last.0 - confirmed.0))
     }
 
+    /// The last client sequence that was given out; `None` before the first welcome.
+    #[must_use]
+    pub fn last_sequence(&self) -> Option<ClientSequence> {
+        Some(self.session.as_ref()?.publishing.last())
+    }
+
     /// The next number to be delivered; `None` before the first welcome.
     #[must_use]
     pub fn next_order(&self) -> Option<OrderNumber> {
@@ -324,7 +336,8 @@ impl Participant {
         self.pong = Pong::None;
         let may_have_left = matches!(self.phase, Phase::Departing(..));
         self.phase = Phase::Unconnected;
-        if std::mem::replace(&mut self.presence, Presence::Away) == Presence::There {
+        if self.presence == Presence::There {
+            self.presence = Presence::Away;
             self.events.push_back(Event::Away);
         }
         // A connection that is gone is as good as a goodbye that keeps the session; one that

@@ -1,0 +1,51 @@
+//! What a client is told when it starts.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::core::participant::{Event, Limits, Settings};
+use crate::wire::{Address, Name};
+
+/// Everything that a client can be told.
+pub struct Options {
+    /// Where the broker is.
+    pub address: Address,
+    /// Who the client is and how it takes part.
+    ///
+    /// With [`Acknowledging::OnDelivery`](crate::core::participant::Acknowledging::OnDelivery) a
+    /// delivery is acknowledged when the application asks for the one after it.
+    pub settings: Settings,
+    /// Bounds.
+    pub limits: Limits,
+    /// How long [`Client::connect`](super::Client::connect) waits for the broker; `None`: for
+    /// ever.
+    pub patience: Option<Duration>,
+    /// Told what happens to the session, by the client's own thread: it must not block.
+    pub observer: Option<Observer>,
+}
+
+/// See [`Options::observer`].
+pub type Observer = Box<dyn FnMut(&Event) + Send>;
+
+impl Options {
+    /// A client that gets what is ordered from now on, and waits ten seconds for the broker.
+    #[must_use]
+    pub fn new(address: Address, name: Name) -> Self {
+        Self {
+            address,
+            settings: Settings::new(name),
+            limits: Limits::default(),
+            patience: Some(Duration::from_secs(10)),
+            observer: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("address", &self.address)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
