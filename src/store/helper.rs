@@ -251,13 +251,14 @@ impl Shared {
 
     fn try_fill(&self, bytes: u64) -> io::Result<Arc<dyn File>> {
         let file = self.medium.create(FILLING)?;
-        let zeros = vec![0; PIECE];
+        let zeros = vec![0; usize::try_from(bytes).map_or(PIECE, |all| all.min(PIECE))];
         let mut offset = 0;
         while offset < bytes {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            let length = usize::try_from(bytes - offset).map_or(PIECE, |left| left.min(PIECE));
+            let left = usize::try_from(bytes - offset).unwrap_or(usize::MAX);
+            let length = zeros.len().min(left);
             file.write_at(&zeros[..length], offset)?;
             file.sync_data()?;
             offset += length as u64;

@@ -6,6 +6,7 @@
 //!  memory     the same without a medium    catalog   where messages lie, shared by both
 //!  recovery   opening: torn or damaged?    helper    the next segment, made ready beside
 //!  segment    a file's header and name     mark      what proves that bytes had been synced
+//!  inspect    is a log whole? from outside  dump    what is in it, from outside
 //!  medium     what files must be able to do; disk is the real one, tests simulate another
 //! ```
 //!
@@ -18,9 +19,11 @@ pub mod segment;
 
 mod catalog;
 mod disk;
+mod dump;
 mod error;
 mod file_log;
 mod helper;
+mod inspect;
 mod log;
 mod memory;
 mod reader;
@@ -29,8 +32,10 @@ mod retention;
 mod survey;
 mod walk;
 
+pub use dump::{Dump, dump, dump_on};
 pub use error::Error;
 pub use helper::Beside;
+pub use inspect::{Ending, Report, SegmentReport, check, check_on};
 pub use log::{Log, LogReader, Opened};
 pub use memory::{DEFAULT_RETAIN_BYTES, memory};
 pub use recovery::Repair;

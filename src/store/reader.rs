@@ -57,7 +57,7 @@ impl FileReader {
                     end,
                 } => {
                     let file = self.open(sequence)?;
-                    let index = self.index(&*file, sequence, first, end)?;
+                    let index = self.index(&file, sequence, first, end)?;
                     self.catalog.learn(sequence, index);
                 }
             }
@@ -82,7 +82,7 @@ impl FileReader {
     /// Reads where the batches of a full segment lie.
     fn index(
         &self,
-        file: &dyn File,
+        file: &Arc<dyn File>,
         sequence: Sequence,
         first: OrderNumber,
         end: OrderNumber,
@@ -92,7 +92,7 @@ impl FileReader {
             order: first,
             offset: 0,
         });
-        let mut walk = Walk::new(file, Check::Headers, self.identity, first)
+        let mut walk = Walk::new(Arc::clone(file), Check::Headers, self.identity, first)
             .map_err(Error::io("read", &path))?;
         while walk.next_order() < end {
             let next = walk.next_order();

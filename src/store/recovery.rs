@@ -55,6 +55,10 @@ pub(super) fn recover(medium: &dyn Medium) -> Result<Option<Found>, Error> {
             .remove(FILLING)
             .map_err(Error::io("remove", medium.place().join(FILLING)))?;
     }
+    // A segment that a killed broker had just begun may have its name in the system's cache only.
+    medium
+        .sync_directory()
+        .map_err(Error::io("sync", medium.place()))?;
     let sequences = survey::list(medium)?;
     let mut entries: Vec<Entry> = Vec::with_capacity(sequences.len());
     let mut newest = None;
@@ -79,7 +83,7 @@ pub(super) fn recover(medium: &dyn Medium) -> Result<Option<Found>, Error> {
         .open(&header.sequence.file_name())
         .map_err(Error::io("open", &path))?;
     let mut replay = Replay::new(header, path);
-    let behind = replay.run(&*file)?;
+    let behind = replay.run(&file)?;
     let repair = replay.settle(&*file, &behind)?;
     replay.recovered.oldest = entries[0].first;
     let last = entries.len() - 1;
@@ -130,10 +134,11 @@ impl Replay {
     }
 
     /// Takes in every valid batch, and judges what follows them.
-    fn run(&mut self, file: &dyn File) -> Result<Remains, Error> {
+    fn run(&mut self, file: &Arc<dyn File>) -> Result<Remains, Error> {
         let reading = || Error::io("read", &self.path);
         let (identity, first) = (self.header.identity, self.header.first);
-        let mut walk = Walk::new(file, Check::Everything, identity, first).map_err(reading())?;
+        let mut walk =
+            Walk::new(Arc::clone(file), Check::Everything, identity, first).map_err(reading())?;
         let reason = loop {
             match walk.step().map_err(Error::io("read", &self.path))? {
                 Step::Batch {
@@ -146,7 +151,8 @@ impl Replay {
             }
         };
         let snapshot = self.tail > super::segment::HEADER_LEN as u64;
-        let behind = remains(file, self.tail, identity).map_err(Error::io("read", &self.path))?;
+        let behind =
+            remains(&**file, self.tail, identity).map_err(Error::io("read", &self.path))?;
         if let Some(mark) = behind.mark {
             return Err(self.damaged(format!(
                 "{reason}, and by the mark at byte {mark} this had been safe"
@@ -266,28 +272,40 @@ pub(super) fn session_entries(
     }
 }
 
-fn zero(file: &dyn File, mut start: u64, end: u64) -> io::Result<()> {
-    let zeros = vec![0; PIECE];
+fn zero(file: &dyn File, start: u64, end: u64) -> io::Result<()> {
+    let zeros = vec![0; piece(start, end)];
+    pieces(start, end, |offset, length| {
+        file.write_at(&zeros[..length], offset)
+    })
+}
+
+fn rewrite(file: &dyn File, start: u64, end: u64) -> io::Result<()> {
+    let mut bytes = vec![0; piece(start, end)];
+    pieces(start, end, |offset, length| {
+        let bytes = &mut bytes[..length];
+        if file.read_at(bytes, offset)? < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.write_at(bytes, offset)
+    })
+}
+
+/// Goes from `start` to `end` in pieces.
+fn pieces(
+    mut start: u64,
+    end: u64,
+    mut each: impl FnMut(u64, usize) -> io::Result<()>,
+) -> io::Result<()> {
     while start < end {
-        let length = usize::try_from(end - start).unwrap_or(PIECE).min(PIECE);
-        file.write_at(&zeros[..length], start)?;
+        let length = piece(start, end);
+        each(start, length)?;
         start += length as u64;
     }
     Ok(())
 }
 
-fn rewrite(file: &dyn File, mut start: u64, end: u64) -> io::Result<()> {
-    let mut piece = vec![0; PIECE];
-    while start < end {
-        let length = usize::try_from(end - start).unwrap_or(PIECE).min(PIECE);
-        let read = file.read_at(&mut piece[..length], start)?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        file.write_at(&piece[..read], start)?;
-        start += read as u64;
-    }
-    Ok(())
+fn piece(start: u64, end: u64) -> usize {
+    usize::try_from(end.saturating_sub(start)).map_or(PIECE, |left| left.min(PIECE))
 }
 
 /// How much is read and written at a time.

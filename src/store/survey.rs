@@ -2,9 +2,10 @@
 //! have in common. It reads headers only, so its time does not grow with what they hold.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Error;
-use super::medium::Medium;
+use super::medium::{File, Medium};
 use super::segment::{BadHeader, FORMAT, HEADER_LEN, Header, Sequence};
 use crate::wire::OrderNumber;
 
@@ -15,20 +16,27 @@ pub(super) const RESTORE: &str = "restore the file from a copy, or begin a new l
 const LENGTHEN: &str = "restore the file from a copy; or give up what was cut off, by bringing \
      it back to its length with `truncate -s`";
 
-/// A segment's size and what its header says.
+/// A segment's file, open to read, and what its header says.
 pub(super) struct Segment {
     pub(super) header: Header,
+    pub(super) file: Arc<dyn File>,
     pub(super) size: u64,
 }
 
-/// The segments of a directory, oldest first.
-pub(super) fn list(medium: &dyn Medium) -> Result<Vec<Sequence>, Error> {
+/// The segments of a directory, oldest first, whether or not some are missing.
+pub(super) fn list_all(medium: &dyn Medium) -> Result<Vec<Sequence>, Error> {
     let names = medium.list().map_err(Error::io("list", medium.place()))?;
     let mut sequences: Vec<_> = names
         .iter()
         .filter_map(|name| Sequence::from_file_name(name))
         .collect();
     sequences.sort_unstable();
+    Ok(sequences)
+}
+
+/// The segments of a directory, oldest first, without gaps.
+pub(super) fn list(medium: &dyn Medium) -> Result<Vec<Sequence>, Error> {
+    let sequences = list_all(medium)?;
     for pair in sequences.windows(2) {
         if pair[0].next() != pair[1] {
             let what = "this segment is missing, although there are older and newer ones";
@@ -73,7 +81,7 @@ pub(super) fn open(medium: &dyn Medium, sequence: Sequence) -> Result<Segment, E
             hint: LENGTHEN,
         });
     }
-    Ok(Segment { header, size })
+    Ok(Segment { header, file, size })
 }
 
 /// Checks that a segment is of the same log as another, older one.
@@ -87,6 +95,22 @@ pub(super) fn follows(medium: &dyn Medium, older: &Header, newer: &Header) -> Re
     };
     let path = path(medium, newer.sequence);
     Err(damaged(path, 0, Some(newer.first), what))
+}
+
+/// Checks that a segment begins where the one before it ends.
+pub(super) fn joins(
+    medium: &dyn Medium,
+    end: Option<OrderNumber>,
+    newer: &Header,
+) -> Result<(), Error> {
+    match end {
+        Some(end) if end != newer.first => {
+            let what = format!("it begins with order number {}", newer.first);
+            let path = path(medium, newer.sequence);
+            Err(damaged(path, 0, Some(end), what))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A segment's file, for messages to people.

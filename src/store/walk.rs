@@ -5,6 +5,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::mark::{self, is_mark, is_mark_kind};
 use super::medium::File;
@@ -42,8 +43,8 @@ pub(super) enum Step<'a> {
 }
 
 /// A walk through the batches of one segment.
-pub(super) struct Walk<'a> {
-    file: &'a dyn File,
+pub(super) struct Walk {
+    file: Arc<dyn File>,
     size: u64,
     offset: u64,
     check: Check,
@@ -53,17 +54,17 @@ pub(super) struct Walk<'a> {
     piece_offset: u64,
 }
 
-impl<'a> Walk<'a> {
+impl Walk {
     /// Begins after the segment's header, with the number that its first message must have.
     pub(super) fn new(
-        file: &'a dyn File,
+        file: Arc<dyn File>,
         check: Check,
         identity: Identity,
         first: OrderNumber,
     ) -> io::Result<Self> {
         Ok(Self {
-            file,
             size: file.size()?,
+            file,
             offset: HEADER_LEN as u64,
             check,
             identity,
@@ -76,6 +77,19 @@ impl<'a> Walk<'a> {
     /// The number that the next message must have.
     pub(super) fn next_order(&self) -> OrderNumber {
         self.next
+    }
+
+    /// Looks at the same place again, and with the size that the file has now: for readers of
+    /// a log that is being written to.
+    pub(super) fn refresh(&mut self) -> io::Result<()> {
+        self.size = self.file.size()?;
+        self.piece.clear();
+        Ok(())
+    }
+
+    /// The first mark behind the walk's place.
+    pub(super) fn mark_behind(&self) -> io::Result<Option<u64>> {
+        Ok(remains(&*self.file, self.offset, self.identity)?.mark)
     }
 
     /// Goes over one batch; stays in place on anything else.
@@ -117,7 +131,9 @@ impl<'a> Walk<'a> {
         let start = if let Some(start) = inside {
             start
         } else {
-            self.piece.resize(length.max(PIECE), 0);
+            let left = self.size.saturating_sub(self.offset);
+            let most = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+            self.piece.resize(length.max(most), 0);
             let read = self.file.read_at(&mut self.piece, self.offset)?;
             self.piece.truncate(read);
             self.piece_offset = self.offset;
@@ -168,7 +184,8 @@ pub(super) fn remains(file: &dyn File, start: u64, identity: Identity) -> io::Re
     let size = file.size()?;
     let mut found = Remains::default();
     // A mark may lie across two pieces: each is read so far that its marks are whole.
-    let mut piece = vec![0; PIECE + mark::LEN];
+    let left = usize::try_from(size.saturating_sub(start)).unwrap_or(PIECE);
+    let mut piece = vec![0; left.min(PIECE + mark::LEN)];
     let mut offset = start;
     while offset < size {
         let read = file.read_at(&mut piece, offset)?;
