@@ -1,12 +1,5 @@
 //! What tests of the log have in common: batches to write, and what a log holds.
 
-#![allow(dead_code, reason = "each test uses what it needs")]
-#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
-
 use orden::core::{Chunk, OpenBatch, Recovered};
 use orden::store::{Error, Identity, Log, LogReader, Options};
 use orden::wire::batch::{HEADER_LEN, Header, Kind};
@@ -86,12 +79,14 @@ pub(crate) fn sessions_of(
     bytes
 }
 
-/// The session of the sender, who has had `last` messages ordered, the newest of them at `order`.
-pub(crate) fn session(last: u64, order: u64) -> SessionEntry {
-    let runs = (last > 0).then_some(SequenceRun {
-        sequence: ClientSequence(last),
-        order: OrderNumber(order),
-        count: 1,
+/// The session of the sender, who has had all messages before `next` ordered, and remembers
+/// where those from `from` on lie.
+pub(crate) fn session(from: u64, next: u64) -> SessionEntry {
+    let from = from.min(next.saturating_sub(1));
+    let runs = (next > 0).then_some(SequenceRun {
+        sequence: ClientSequence(from + 1),
+        order: OrderNumber(from),
+        count: (next - from) as u32,
     });
     SessionEntry {
         name: Name::new(SENDER).unwrap(),
@@ -99,37 +94,38 @@ pub(crate) fn session(last: u64, order: u64) -> SessionEntry {
         dialect: Dialect::Native,
         floor: OrderNumber(0),
         heard: 0,
-        last_sequence: ClientSequence(last),
-        digests: runs.iter().map(|_| 0).collect(),
+        last_sequence: ClientSequence(next),
+        digests: (from..next).map(|_| 0).collect(),
         runs: runs.into_iter().collect(),
     }
 }
 
-/// The snapshot that a sequencer would give for a roll: its own session, up to date.
-pub(crate) fn snapshot(log_id: LogId, next: u64, epoch: u32) -> Vec<u8> {
-    sessions_of(
-        log_id,
-        Kind::Snapshot,
-        next,
-        epoch,
-        &[session(next, next.saturating_sub(1))],
-    )
+/// The snapshot that a sequencer would give for a roll before message `next`.
+pub(crate) fn snapshot(log_id: LogId, next: u64, epoch: u32, entry: SessionEntry) -> Vec<u8> {
+    sessions_of(log_id, Kind::Snapshot, next, epoch, &[entry])
 }
 
-/// Appends a batch, rolling first if it does not fit; does not sync.
-pub(crate) fn append(log: &mut dyn Log, chunk: &Chunk, epoch: u32) -> Result<(), Error> {
-    if log.room() < chunk.bytes().len() {
+/// Rolls if so many bytes do not fit.
+pub(crate) fn make_room(
+    log: &mut dyn Log,
+    bytes: usize,
+    snapshot: impl FnOnce() -> Vec<u8>,
+) -> Result<(), Error> {
+    if log.room() < bytes {
         while !log.can_roll()? {
             std::thread::yield_now();
         }
-        log.roll(&snapshot(log.log_id(), chunk.first().0, epoch))?;
+        log.roll(&snapshot())?;
     }
-    log.append(chunk)
+    Ok(())
 }
 
 /// Appends a batch and syncs it.
 pub(crate) fn write(log: &mut dyn Log, chunk: &Chunk, epoch: u32) {
-    append(log, chunk, epoch).unwrap();
+    let (log_id, next) = (log.log_id(), chunk.first().0);
+    let snapshot = || snapshot(log_id, next, epoch, session(next, next));
+    make_room(log, chunk.bytes().len(), snapshot).unwrap();
+    log.append(chunk).unwrap();
     log.sync().unwrap();
 }
 

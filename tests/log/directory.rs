@@ -1,16 +1,11 @@
 //! The log in a directory: what is written is read again, in this run and in the next.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
-
-#[path = "support/journal.rs"]
-mod journal;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use journal::{assert_messages, chunk, last_sequence, read_all, write};
+use crate::batches::{self, assert_messages, chunk, last_sequence, read_all, write};
 use orden::store::{self, Error, Opened, Options};
 use orden::wire::batch::Kind;
 use orden::wire::{Epoch, LogId, OrderNumber};
@@ -37,7 +32,7 @@ fn fill(log: &mut dyn store::Log, first: u64, next: u64) {
 }
 
 fn messages(log: &dyn store::Log, first: u64, count: usize) -> orden::core::Chunk {
-    journal::chunk_of(log.log_id(), first, &vec![300; count], 1)
+    batches::chunk_of(log.log_id(), first, &vec![300; count], 1)
 }
 
 fn segments(directory: &Path) -> Vec<String> {
@@ -98,19 +93,19 @@ fn session_changes_lie_between_messages_and_do_not_show() {
     let directory = tempfile::tempdir().unwrap();
     let options = options(directory.path());
     let mut log = open(&options).log;
-    let entries = [journal::session(0, 0)];
+    let entries = [batches::session(0, 0)];
     for order in 0..10 {
-        let bytes = journal::sessions_of(log.log_id(), Kind::Sessions, order, 1, &entries);
+        let bytes = batches::sessions_of(log.log_id(), Kind::Sessions, order, 1, &entries);
         if order == 0 {
             log.append_sessions(&bytes).unwrap();
         }
         log.append(&messages(&*log, order, 1)).unwrap();
-        log.append_sessions(&journal::sessions_of(
+        log.append_sessions(&batches::sessions_of(
             log.log_id(),
             Kind::Sessions,
             order + 1,
             1,
-            &[journal::session(order + 1, order)],
+            &[batches::session(order, order + 1)],
         ))
         .unwrap();
     }
@@ -226,7 +221,7 @@ fn a_stretch_is_cut_at_the_same_places_for_all() {
 
 #[test]
 fn the_log_in_memory_keeps_what_fits() {
-    let Opened { mut log, .. } = store::memory(journal::IDENTITY.log_id, 1 << 20);
+    let Opened { mut log, .. } = store::memory(batches::IDENTITY.log_id, 1 << 20);
     let mut reader = log.reader();
     log.append(&chunk(0, &[300; 10], 1)).unwrap();
     assert!(matches!(reader.read(OrderNumber(0)), Err(Error::Beyond(next)) if next.0 == 0));

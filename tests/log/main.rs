@@ -1,0 +1,16 @@
+//! The log: through its public face, on real directories and on a simulated disk.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
+
+mod batches;
+mod crash;
+mod damage;
+mod directory;
+mod files;
+mod flips;
+#[path = "../support/simulated_disk/mod.rs"]
+mod simulated_disk;
