@@ -1,8 +1,10 @@
 //! A segment: a file of the log. Its name, its header, and where its zeros go up to.
 //!
 //! ```text
-//!  0       8         12         16       24       32      36   40         48      56       64      72
-//!  | magic | format  | checksum | log id | secret | epoch | 0  | sequence | first | filled | newest |
+//!  0       8        12         16       24       32      36   40
+//!  | magic | format | checksum | log id | secret | epoch | 0  |
+//!  40         48      56       64       72
+//!  | sequence | first | filled | newest |
 //! ```
 //! Integers are big-endian. After the header come batches end to end, the first of them a
 //! snapshot of all sessions; after the batches, zeros.
