@@ -12,6 +12,7 @@ pub mod record;
 pub mod rendering;
 pub mod reply;
 pub mod sessions;
+pub mod shown;
 
 mod address;
 pub(crate) mod fields;

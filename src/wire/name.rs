@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::shown::Shown;
+
 /// The sender of the broker's own notices; no member may take it.
 pub const SERVER_NAME: &str = "Server";
 
@@ -71,14 +73,7 @@ impl Borrow<[u8]> for Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in String::from_utf8_lossy(&self.0).chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        Ok(())
+        Shown(&self.0).fmt(f)
     }
 }
 
