@@ -175,9 +175,10 @@ impl Driver {
             match self.sync {
                 Sync::Always => self.sync()?,
                 Sync::Every(period) => {
+                    self.log.publish()?;
                     self.round.sync_at.get_or_insert(now.time + period);
                 }
-                Sync::Never => {}
+                Sync::Never => self.log.publish()?,
             }
         }
         if self.round.sync_at.is_some_and(|at| at <= now.time) {

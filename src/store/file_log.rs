@@ -6,18 +6,19 @@
 use std::io;
 use std::sync::Arc;
 
-use super::catalog::{Catalog, Entry, Index, Place};
+use super::begin::{Current, begin, name_segment};
+use super::catalog::{Catalog, Place};
 use super::error::Error;
 use super::helper::{Beside, Helper, Job};
 use super::mark::{self, Mark};
-use super::medium::{File, Medium};
+use super::medium::Medium;
 use super::reader::FileReader;
-use super::recovery::{Found, recover};
+use super::recovery::recover;
 use super::retention::Retention;
-use super::segment::{FILLING, HEADER_LEN, Header, Identity, Sequence};
+use super::segment::{Header, Identity};
 use super::{Log, LogReader, Opened};
-use crate::core::{Chunk, Recovered};
-use crate::wire::batch::{self, Kind};
+use crate::core::Chunk;
+use crate::wire::batch::Kind;
 use crate::wire::{Epoch, LogId, OrderNumber};
 
 /// Room that is kept for marks: of the last sync, of a reopening, of the close or the roll.
@@ -32,18 +33,6 @@ pub(super) struct Plan {
     pub(super) segment_bytes: u64,
     pub(super) retention: Retention,
     pub(super) beside: Beside,
-}
-
-/// The segment that is written to.
-struct Current {
-    sequence: Sequence,
-    file: Arc<dyn File>,
-    /// Where the next batch goes.
-    tail: u64,
-    /// Where the next segment is due.
-    limit: u64,
-    /// How large that one is to be.
-    following: u64,
 }
 
 /// A log on a medium.
@@ -266,6 +255,13 @@ impl Log for FileLog {
         })
     }
 
+    fn publish(&mut self) -> Result<(), Error> {
+        self.guarded(|log| {
+            log.catalog.publish(log.unpublished.drain(..));
+            Ok(())
+        })
+    }
+
     fn sync(&mut self) -> Result<(), Error> {
         self.guarded(Self::sync_and_mark)
     }
@@ -292,91 +288,6 @@ impl Log for FileLog {
                 .map_err(|error| log.io("sync", error))
         })
     }
-}
-
-/// Begins a log: its first segment.
-fn begin(
-    medium: &dyn Medium,
-    helper: &Helper,
-    segment_bytes: u64,
-    identity: Identity,
-) -> Result<Found, Error> {
-    let (file, filled) = helper.take(segment_bytes)?;
-    let header = Header {
-        identity,
-        epoch: Epoch(1),
-        sequence: Sequence(1),
-        first: OrderNumber(0),
-        filled,
-        newest: 0,
-    };
-    let mut snapshot = vec![0; batch::HEADER_LEN];
-    batch::Header {
-        kind: Kind::Snapshot,
-        length: snapshot.len(),
-        count: 0,
-        first: header.first,
-        durable: header.first,
-        log_id: identity.log_id,
-        epoch: header.epoch,
-        body_checksum: 0,
-    }
-    .seal(&mut snapshot);
-    let (current, entry) = name_segment(medium, file, &header, &snapshot, segment_bytes)?;
-    Ok(Found {
-        recovered: Recovered::nothing(identity.log_id),
-        identity,
-        entries: vec![entry],
-        header,
-        file: current.file,
-        tail: current.tail,
-        newest: 0,
-        repair: None,
-    })
-}
-
-/// Gives the segment that was made ready its head and its name. From then on it is part of the
-/// log, and whatever else lies in its place is damage.
-fn name_segment(
-    medium: &dyn Medium,
-    file: Arc<dyn File>,
-    header: &Header,
-    snapshot: &[u8],
-    segment_bytes: u64,
-) -> Result<(Current, Entry), Error> {
-    let name = header.sequence.file_name();
-    let mut head = header.encode().to_vec();
-    head.extend_from_slice(snapshot);
-    let tail = head.len() as u64;
-    let named = || -> io::Result<()> {
-        file.write_at(&head, 0)?;
-        file.sync_data()?;
-        medium.rename(FILLING, &name)?;
-        medium.sync_directory()
-    };
-    named().map_err(Error::io("begin", medium.place().join(&name)))?;
-    let first = Place {
-        order: header.first,
-        offset: tail,
-    };
-    let entry = Entry {
-        sequence: header.sequence,
-        first: header.first,
-        newest: header.newest,
-        bytes: header.filled.max(tail),
-        index: Some(Index::empty(first)),
-    };
-    let current = Current {
-        sequence: header.sequence,
-        file,
-        tail,
-        // However many sessions there are, messages fit in behind them: at the worst the file
-        // grows, and the next one is made large enough from the beginning.
-        limit: header.filled.max(tail + segment_bytes / 2),
-        following: segment_bytes.max(2 * tail),
-    };
-    debug_assert_eq!(tail, (HEADER_LEN + snapshot.len()) as u64);
-    Ok((current, entry))
 }
 
 /// When the last message of a chunk was ordered.

@@ -53,7 +53,14 @@ pub trait Log: Send {
     /// Any error of the medium.
     fn append(&mut self, batch: &Chunk) -> Result<(), super::Error>;
 
-    /// Makes everything that was written safe.
+    /// Lets readers see everything that was written, although it is not safe yet: for brokers
+    /// that were told to tell of messages before they are.
+    ///
+    /// # Errors
+    /// [`super::Error::Ended`] after an earlier error.
+    fn publish(&mut self) -> Result<(), super::Error>;
+
+    /// Makes everything that was written safe, and lets readers see it.
     ///
     /// # Errors
     /// Any error of the medium.

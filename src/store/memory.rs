@@ -119,6 +119,10 @@ impl Log for MemoryLog {
         Ok(())
     }
 
+    fn publish(&mut self) -> Result<(), Error> {
+        self.sync()
+    }
+
     fn sync(&mut self) -> Result<(), Error> {
         if !self.unpublished.is_empty() {
             let mut kept = lock(&self.kept);

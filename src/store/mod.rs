@@ -5,6 +5,7 @@
 //!  file_log   append, sync, roll           reader    stretches of the order, every byte checked
 //!  memory     the same without a medium    catalog   where messages lie, shared by both
 //!  recovery   opening: torn or damaged?    helper    the next segment, made ready beside
+//!  begin      a segment's head and name    retention what is kept
 //!  segment    a file's header and name     mark      what proves that bytes had been synced
 //!  inspect    is a log whole? from outside  dump    what is in it, from outside
 //!  medium     what files must be able to do; disk is the real one, tests simulate another
@@ -17,6 +18,7 @@ pub mod mark;
 pub mod medium;
 pub mod segment;
 
+mod begin;
 mod catalog;
 mod disk;
 mod dump;

@@ -86,6 +86,10 @@ fn messages_are_seen_after_the_sync_and_not_before() {
     assert!(matches!(reader.read(OrderNumber(0)), Err(Error::Beyond(next)) if next.0 == 0));
     log.sync().unwrap();
     assert_messages(&read_all(&mut *reader, 0).unwrap(), 0, 3);
+    // Unless the broker was told to tell of messages before they are safe.
+    log.append(&messages(&*log, 3, 2)).unwrap();
+    log.publish().unwrap();
+    assert_messages(&read_all(&mut *reader, 0).unwrap(), 0, 5);
 }
 
 #[test]

@@ -1,0 +1,114 @@
+//! Beginning a segment: its head, and only then its name.
+//!
+//! A file that has a segment's name has its header and its snapshot, whole and safe, whenever
+//! the power is cut. So whatever else is found there is damage, and never a torn write.
+
+use std::io;
+use std::sync::Arc;
+
+use super::Error;
+use super::catalog::{Entry, Index, Place};
+use super::helper::Helper;
+use super::medium::{File, Medium};
+use super::recovery::Found;
+use super::segment::{FILLING, HEADER_LEN, Header, Identity, Sequence};
+use crate::core::Recovered;
+use crate::wire::batch::{self, Kind};
+use crate::wire::{Epoch, OrderNumber};
+
+/// The segment that is written to.
+pub(super) struct Current {
+    pub(super) sequence: Sequence,
+    pub(super) file: Arc<dyn File>,
+    /// Where the next batch goes.
+    pub(super) tail: u64,
+    /// Where the next segment is due.
+    pub(super) limit: u64,
+    /// How large that one is to be.
+    pub(super) following: u64,
+}
+
+/// Begins a log: its first segment.
+pub(super) fn begin(
+    medium: &dyn Medium,
+    helper: &Helper,
+    segment_bytes: u64,
+    identity: Identity,
+) -> Result<Found, Error> {
+    let (file, filled) = helper.take(segment_bytes)?;
+    let header = Header {
+        identity,
+        epoch: Epoch(1),
+        sequence: Sequence(1),
+        first: OrderNumber(0),
+        filled,
+        newest: 0,
+    };
+    let mut snapshot = vec![0; batch::HEADER_LEN];
+    batch::Header {
+        kind: Kind::Snapshot,
+        length: snapshot.len(),
+        count: 0,
+        first: header.first,
+        durable: header.first,
+        log_id: identity.log_id,
+        epoch: header.epoch,
+        body_checksum: 0,
+    }
+    .seal(&mut snapshot);
+    let (current, entry) = name_segment(medium, file, &header, &snapshot, segment_bytes)?;
+    Ok(Found {
+        recovered: Recovered::nothing(identity.log_id),
+        identity,
+        entries: vec![entry],
+        header,
+        file: current.file,
+        tail: current.tail,
+        newest: 0,
+        repair: None,
+    })
+}
+
+/// Gives the segment that was made ready its head and its name. From then on it is part of the
+/// log, and whatever else lies in its place is damage.
+pub(super) fn name_segment(
+    medium: &dyn Medium,
+    file: Arc<dyn File>,
+    header: &Header,
+    snapshot: &[u8],
+    segment_bytes: u64,
+) -> Result<(Current, Entry), Error> {
+    let name = header.sequence.file_name();
+    let mut head = header.encode().to_vec();
+    head.extend_from_slice(snapshot);
+    let tail = head.len() as u64;
+    let named = || -> io::Result<()> {
+        file.write_at(&head, 0)?;
+        file.sync_data()?;
+        medium.rename(FILLING, &name)?;
+        medium.sync_directory()
+    };
+    named().map_err(Error::io("begin", medium.place().join(&name)))?;
+    let first = Place {
+        order: header.first,
+        offset: tail,
+    };
+    let entry = Entry {
+        sequence: header.sequence,
+        first: header.first,
+        newest: header.newest,
+        bytes: header.filled.max(tail),
+        index: Some(Index::empty(first)),
+    };
+    let current = Current {
+        sequence: header.sequence,
+        file,
+        tail,
+        // However many sessions there are, messages fit in behind them: at the worst the file
+        // grows, and the next one is made large enough from the beginning.
+        limit: header.filled.max(tail + segment_bytes / 2),
+        following: segment_bytes.max(2 * tail),
+    };
+    debug_assert_eq!(tail, (HEADER_LEN + snapshot.len()) as u64);
+    Ok((current, entry))
+}
