@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
 use log::LevelFilter;
 use orden::broker::{Broker, Config, Error, Storage, Sync};
 use orden::core::Limits;
@@ -19,11 +19,32 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use simplelog::{ColorChoice, ConfigBuilder, TermLogger, TerminalMode, WriteLogger};
 
+#[path = "broker/log_command.rs"]
+mod log_command;
+
+use log_command::LogCommand;
+
 /// A message broker that gives every message one number, and every client every message, in
 /// that one order, exactly once, whatever crashes.
 #[derive(Debug, Parser)]
 #[command(name = "orden-broker", version, styles = STYLES, after_help = AFTER_HELP)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Option<Serve>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look at a log: is it whole, what is in it; also while a broker writes to it
+    #[command(subcommand)]
+    Log(LogCommand),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
     #[command(flatten)]
     network: Network,
     #[command(flatten)]
@@ -121,6 +142,8 @@ SIGTERM and SIGINT stop in good order, a second one at once; SIGUSR1 logs who is
 
 Exit codes: 0 stopped; 1 wrong usage; 2 the log is damaged; 3 any other failure.";
 
+const RESTORE: &str = "restore the directory from a backup, or begin a new one with --data";
+
 /// The most bytes of messages that are kept without a disk, if nothing else is said.
 const MEMORY_BYTES: u64 = store::DEFAULT_RETAIN_BYTES;
 
@@ -134,16 +157,32 @@ fn main() -> ExitCode {
             return code;
         }
     };
-    if let Err(error) = start_logging(&cli.logging) {
+    match (cli.command, cli.serve) {
+        (Some(Command::Log(command)), _) => look_at_log(&command),
+        (None, Some(options)) => serve_and_report(&options),
+        (None, None) => fail(1, &"--address is missing", "orden-broker --help tells more"),
+    }
+}
+
+fn look_at_log(command: &LogCommand) -> ExitCode {
+    match log_command::run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_damage() => fail(2, &error, RESTORE),
+        Err(error) => fail(3, &error, ""),
+    }
+}
+
+fn serve_and_report(options: &Serve) -> ExitCode {
+    if let Err(error) = start_logging(&options.logging) {
         return fail(3, &error, "give --log-file a file that can be written");
     }
-    match serve(&cli) {
+    match serve(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(exit_code(&error), &error, hint(&error)),
     }
 }
 
-fn serve(cli: &Cli) -> Result<(), Error> {
+fn serve(cli: &Serve) -> Result<(), Error> {
     // Before anything else runs, so that no signal finds the process unprepared.
     let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
     let config = config(cli);
@@ -222,7 +261,7 @@ fn log_status(status: &orden::broker::Status) {
     log::info!("{:?}", status.counters);
 }
 
-fn config(cli: &Cli) -> Config {
+fn config(cli: &Serve) -> Config {
     let journal = &cli.journal;
     let storage = if journal.in_memory {
         Storage::Memory {
@@ -295,7 +334,7 @@ fn exit_code(error: &Error) -> u8 {
 fn hint(error: &Error) -> &'static str {
     match error {
         Error::Bind { .. } => "is another program using this address? port 0 takes any free one",
-        Error::Store(error) if error.is_damage() => "restore the directory from a backup",
+        Error::Store(error) if error.is_damage() => RESTORE,
         Error::Store(_) => "see --data for where the log is kept",
         _ => "",
     }

@@ -43,6 +43,9 @@ pub fn text_line(record: &Record<'_>) -> String {
 
 /// A record as a line of JSON: `{"order":17,"from":"ana","message":"hola"}`, with
 /// `message_base64` for a payload that is not UTF-8.
+///
+/// # Panics
+/// Never: numbers and text are always JSON.
 #[must_use]
 pub fn json_line(record: &Record<'_>) -> String {
     let text = str::from_utf8(record.payload).ok();
