@@ -1,0 +1,136 @@
+//! What each application is given: every number once, in order, and in the end all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Property::{Liveness, NoDuplication, NoGap};
+use super::history::{Event, Message};
+use super::{Verdict, broken};
+
+/// All applications, by name.
+#[derive(Default)]
+pub(super) struct Deliveries {
+    readers: BTreeMap<String, Reader>,
+    /// The furthest that anybody was told to skip to.
+    skipped_to: u64,
+}
+
+#[derive(Default)]
+struct Reader {
+    /// The next number it may be given, if that is known.
+    next: Option<u64>,
+    /// The first number that nobody of this name was given, in this session.
+    end: Option<u64>,
+    /// The client sequences that it waits to hear of.
+    pending: BTreeSet<u64>,
+}
+
+impl Deliveries {
+    pub(super) fn take(&mut self, event: &Event) -> Verdict {
+        match event {
+            Event::Start {
+                who,
+                position,
+                keeps_sends,
+            } => {
+                let reader = self.reader(who);
+                reader.next = *position;
+                let beyond = reader
+                    .end
+                    .filter(|&end| position.is_some_and(|at| at > end));
+                if let Some(end) = beyond {
+                    let what = format!("{who} was not given {end}, and goes on behind it");
+                    return broken(NoGap, what);
+                }
+                if !keeps_sends {
+                    reader.pending.clear();
+                }
+            }
+            Event::Open {
+                who,
+                resumed,
+                begin,
+            } => return self.reader(who).open(who, *resumed, *begin),
+            Event::Send { who, sequence, .. } if *sequence != 0 => {
+                self.reader(who).pending.insert(*sequence);
+            }
+            Event::Confirm { who, sequence, .. } | Event::Reject { who, sequence, .. } => {
+                self.reader(who).pending.remove(sequence);
+            }
+            Event::Deliver { who, message } => return self.reader(who).deliver(who, message),
+            Event::Skip { who, to } => {
+                self.skipped_to = self.skipped_to.max(*to);
+                let reader = self.reader(who);
+                reader.next = reader.next.max(Some(*to));
+                reader.end = reader.end.max(Some(*to));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Nobody was told that something is gone which is still there.
+    pub(super) fn skips_below(&self, oldest: u64) -> Verdict {
+        let to = self.skipped_to;
+        if to > oldest {
+            let what = format!("somebody was sent on to {to}, but {oldest} is kept");
+            return broken(NoGap, what);
+        }
+        Ok(())
+    }
+
+    /// A client is there at the end, when the next message would be `end`.
+    pub(super) fn settled(&mut self, who: &str, receives: bool, end: u64) -> Verdict {
+        let reader = self.reader(who);
+        if receives && reader.next != Some(end) {
+            let next = reader.next;
+            let what = format!("{who} waits for {next:?}, and the order goes on with {end}");
+            return broken(Liveness, what);
+        }
+        match reader.pending.first() {
+            Some(sequence) => {
+                let what = format!("{who} never heard of its client sequence {sequence}");
+                broken(Liveness, what)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn reader(&mut self, who: &str) -> &mut Reader {
+        if !self.readers.contains_key(who) {
+            self.readers.insert(who.to_owned(), Reader::default());
+        }
+        self.readers.get_mut(who).expect("it was just put there")
+    }
+}
+
+impl Reader {
+    fn open(&mut self, who: &str, resumed: bool, begin: u64) -> Verdict {
+        if !resumed {
+            self.end = None;
+        }
+        let next = self.next.or(self.end);
+        if let Some(next) = next.filter(|&next| next < begin) {
+            let what = format!("{who} has everything before {next}, and goes on with {begin}");
+            return broken(NoGap, what);
+        }
+        self.next.get_or_insert(begin);
+        self.end = self.end.max(Some(begin));
+        Ok(())
+    }
+
+    fn deliver(&mut self, who: &str, message: &Message) -> Verdict {
+        let order = message.order;
+        match self.next {
+            Some(next) if order < next => {
+                return broken(NoDuplication, format!("{who} is given {order} again"));
+            }
+            Some(next) if order > next => {
+                return broken(NoGap, format!("{who} is given {order}, but not {next}"));
+            }
+            _ => {}
+        }
+        self.next = Some(order + 1);
+        self.end = self.end.max(self.next);
+        Ok(())
+    }
+}
