@@ -65,7 +65,7 @@ pub struct Client {
     inbox: Mutex<Inbox>,
     acknowledging: Acknowledging,
     /// `None` once it was joined.
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -73,8 +73,6 @@ struct Inbox {
     frames: Receiver<Deliveries>,
     /// The rest of the frame that the application is being given.
     ready: VecDeque<Delivery>,
-    /// The last delivery that it was given.
-    last: Option<OrderNumber>,
     /// The last one's sender.
     sender: Option<Name>,
 }
@@ -108,11 +106,10 @@ impl Client {
             inbox: Mutex::new(Inbox {
                 frames,
                 ready: VecDeque::new(),
-                last: None,
                 sender: None,
             }),
             acknowledging,
-            thread: Some(thread),
+            thread: Mutex::new(Some(thread)),
         };
         client.shared.wait_for_welcome(patience)?;
         Ok(client)
@@ -156,10 +153,16 @@ impl Client {
     /// # Errors
     /// If the session is over.
     pub fn next_delivery(&self, timeout: Duration) -> Result<Option<Delivery>, Error> {
-        let mut inbox = self.lock_inbox();
-        self.processed_on_delivery(&inbox);
+        let mut inbox = lock(&self.inbox);
+        if self.shared.is_over() {
+            // What was not handed out is not processed: it waits for whoever comes next.
+            return Err(self.shared.reason());
+        }
+        if self.acknowledging == Acknowledging::OnDelivery {
+            self.shared.process_all();
+        }
         if inbox.ready.is_empty() {
-            if self.acknowledging == Acknowledging::OnDelivery && inbox.last.is_some() {
+            if self.acknowledging == Acknowledging::OnDelivery {
                 self.shared.waker.wake();
             }
             let frame = match inbox.frames.recv_timeout(timeout) {
@@ -174,7 +177,6 @@ impl Client {
         }
         let delivery = inbox.ready.pop_front();
         if let Some(delivery) = &delivery {
-            inbox.last = Some(delivery.order);
             self.shared.handed_out(delivery.order.plus(1));
         }
         Ok(delivery)
@@ -192,13 +194,24 @@ impl Client {
         Ok(())
     }
 
+    /// The client sequences that are given out and not confirmed: the first, and how many.
+    pub fn unconfirmed(&self) -> Option<(ClientSequence, u64)> {
+        let (last, confirmed) = (self.shared.outbox.last(), self.shared.confirmed_up_to());
+        (confirmed < last).then(|| (ClientSequence(confirmed.0 + 1), last.0 - confirmed.0))
+    }
+
+    /// The most bytes that a message can have.
+    pub fn largest_message(&self) -> usize {
+        self.shared.largest()
+    }
+
     /// Goes, once everything is confirmed; the session stays, for somebody of this name to come
-    /// back to.
+    /// back to. From now on nothing is taken to be published, and nothing is delivered.
     ///
     /// # Errors
     /// [`Error::Unconfirmed`] if that takes longer than `patience`; or the reason for which the
     /// session is over.
-    pub fn close(self, patience: Duration) -> Result<(), Error> {
+    pub fn close(&self, patience: Duration) -> Result<(), Error> {
         self.go(Goodbye::Away, patience)
     }
 
@@ -206,7 +219,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`close`](Self::close); with messages unconfirmed the session stays.
-    pub fn leave(self, patience: Duration) -> Result<(), Error> {
+    pub fn leave(&self, patience: Duration) -> Result<(), Error> {
         self.go(Goodbye::Leave, patience)
     }
 
@@ -224,42 +237,30 @@ impl Client {
         Ok(sequence)
     }
 
-    fn go(mut self, goodbye: Goodbye, patience: Duration) -> Result<(), Error> {
-        self.processed_on_delivery(&self.lock_inbox());
+    fn go(&self, goodbye: Goodbye, patience: Duration) -> Result<(), Error> {
+        if self.acknowledging == Acknowledging::OnDelivery {
+            self.shared.process_all();
+        }
         self.shared.say_farewell(Farewell { goodbye, patience });
         self.join();
-        let (last, confirmed) = (self.shared.outbox.last(), self.shared.confirmed_up_to());
-        match self.shared.reason() {
-            Error::Closed if confirmed < last => Err(Error::Unconfirmed {
-                first: ClientSequence(confirmed.0 + 1),
-                count: last.0 - confirmed.0,
-            }),
-            Error::Closed => Ok(()),
-            other => Err(other),
+        match (self.shared.reason(), self.unconfirmed()) {
+            (Error::Closed, None) => Ok(()),
+            (Error::Closed, Some((first, count))) => Err(Error::Unconfirmed { first, count }),
+            (other, _) => Err(other),
         }
     }
 
-    /// Asking for the next delivery, or going, says that the last one is processed.
-    fn processed_on_delivery(&self, inbox: &Inbox) {
-        if let Some(last) = inbox.last
-            && self.acknowledging == Acknowledging::OnDelivery
-        {
-            let known = self.shared.process(last);
-            debug_assert_eq!(known, Ok(()), "it was handed out");
-        }
-    }
-
-    fn join(&mut self) {
+    fn join(&self) {
         // A panic was reported by the thread itself, and is an error for whoever asks.
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = lock(&self.thread).take() {
             thread.join().ok();
         }
     }
+}
 
-    /// A lock that was poisoned guards nothing that a panic could have left half done.
-    fn lock_inbox(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A lock that was poisoned guards nothing that a panic could have left half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Client {

@@ -185,18 +185,31 @@ impl Shared {
         Ok(())
     }
 
+    /// The application has processed all that it was given.
+    pub(super) fn process_all(&self) {
+        let end = self.handed_out.load(Ordering::Acquire);
+        self.processed.fetch_max(end, Ordering::AcqRel);
+    }
+
     /// The number after the last one that the application has processed; 0 for none.
     pub(super) fn processed(&self) -> OrderNumber {
         OrderNumber(self.processed.load(Ordering::Acquire))
     }
 
     pub(super) fn say_farewell(&self, farewell: Farewell) {
+        self.outbox.stop(Stop::Closed);
         self.lock().farewell.get_or_insert(farewell);
         self.waker.wake();
     }
 
     pub(super) fn farewell(&self) -> Option<Farewell> {
         self.lock().farewell
+    }
+
+    /// Whether the application has said farewell, or the thread has stopped.
+    pub(super) fn is_over(&self) -> bool {
+        let state = self.lock();
+        state.farewell.is_some() || state.stop.is_some()
     }
 
     /// Why the thread has stopped.

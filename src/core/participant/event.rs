@@ -48,7 +48,7 @@ pub enum Event {
         /// The next that will be delivered.
         to: OrderNumber,
     },
-    /// The broker's disk is full. Publishing is tried again until there is room.
+    /// The broker's disk is full. What it would not take is said again until there is room.
     NoSpace,
     /// The broker has refused something that is not lost by it.
     Refused {

@@ -55,6 +55,7 @@ impl Participant {
             return self.end(ending);
         }
         self.phase = Phase::Member(Liveness::Heard);
+        self.complaint = None;
         if std::mem::replace(&mut self.presence, Presence::There) != Presence::There {
             self.events.push_back(Event::Welcomed(*welcome));
         }
@@ -93,6 +94,7 @@ impl Participant {
             let Some(run) = session.publishing.confirm(now, run, &self.limits) else {
                 continue;
             };
+            self.complaint = None;
             match self.events.back_mut() {
                 Some(Event::Confirmed(before)) if follows(before, &run) => {
                     before.count += run.count;
@@ -154,11 +156,12 @@ impl Participant {
         session.publishing.gap(expected);
     }
 
+    /// The broker's disk is full: for a message, or for a hello or a goodbye, which are notices.
     fn no_space(&mut self, now: Time, sequence: ClientSequence) {
-        let Some(session) = &mut self.session else {
-            return;
-        };
-        if session.publishing.no_space(now, sequence, &self.limits) {
+        if let Some(session) = &mut self.session {
+            session.publishing.no_space(now, sequence, &self.limits);
+        }
+        if self.complaint.replace(Code::NoSpace) != Some(Code::NoSpace) {
             self.events.push_back(Event::NoSpace);
         }
     }

@@ -31,6 +31,7 @@ use self::receiver::Receiver;
 use self::retry::Retry;
 use super::Time;
 use crate::wire::native::{self, Goodbye, Hello, Start};
+use crate::wire::reply::Code;
 use crate::wire::{ClientSequence, LogId, OrderNumber};
 
 /// One participant in the order.
@@ -47,6 +48,8 @@ pub struct Participant {
     greeted: Option<Time>,
     /// Whether the owner was told that the broker is there.
     presence: Presence,
+    /// What the broker has complained about since it last took something.
+    complaint: Option<Code>,
     /// A ping of the broker's waits for its answer.
     pong: Pong,
     /// How to go, once told to.
@@ -111,6 +114,7 @@ impl Participant {
             heard: Time::default(),
             greeted: None,
             presence: Presence::Unknown,
+            complaint: None,
             pong: Pong::None,
             leaving: None,
             events: VecDeque::new(),

@@ -262,22 +262,15 @@ impl Publishing {
         expected <= self.confirmed
     }
 
-    /// The broker's disk is full from `sequence` on; says whether that is news.
-    pub(super) fn no_space(
-        &mut self,
-        now: Time,
-        sequence: ClientSequence,
-        limits: &Limits,
-    ) -> bool {
+    /// The broker's disk is full from `sequence` on.
+    pub(super) fn no_space(&mut self, now: Time, sequence: ClientSequence, limits: &Limits) {
         let is_ours = self.confirmed < sequence && sequence <= self.sent;
         if !is_ours || matches!(self.pace, Pace::Paused(_)) {
-            return false;
+            return;
         }
-        let is_news = self.no_space_after == limits.no_space_retry;
         self.go_back_to(sequence);
         self.pace = Pace::Paused(now + self.no_space_after);
         self.no_space_after = (self.no_space_after * 2).min(limits.no_space_retry_most);
-        is_news
     }
 
     /// When something is to be sent, if nothing else happens.
