@@ -1,3 +1,39 @@
-//! `orden-client`: lines of standard input out, numbered deliveries in.
+//! `orden-client`: parse, run, print, exit code. What is not about a terminal or a pipe is in the
+//! library.
 
-fn main() {}
+#[path = "client/chat.rs"]
+mod chat;
+#[path = "client/flags.rs"]
+mod flags;
+#[path = "client/pipe.rs"]
+mod pipe;
+#[path = "client/seat.rs"]
+mod seat;
+#[path = "client/show.rs"]
+mod show;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use flags::Cli;
+use seat::Outcome;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = ExitCode::from(u8::from(error.use_stderr()));
+            // Nobody is left to tell when stderr is closed.
+            error.print().ok();
+            return code;
+        }
+    };
+    let outcome = if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        chat::run(&cli)
+    } else {
+        pipe::run(&cli)
+    };
+    ExitCode::from(outcome.unwrap_or_else(Outcome::Failed).report())
+}

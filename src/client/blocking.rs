@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::connection::Connection;
 use super::deliveries::Deliveries;
@@ -63,6 +63,7 @@ use crate::wire::{ClientSequence, Name, OrderNumber};
 pub struct Client {
     shared: Arc<Shared>,
     inbox: Mutex<Inbox>,
+    interrupt: Sender<()>,
     acknowledging: Acknowledging,
     /// `None` once it was joined.
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -71,6 +72,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Inbox {
     frames: Receiver<Deliveries>,
+    interrupts: Receiver<()>,
     /// The rest of the frame that the application is being given.
     ready: VecDeque<Delivery>,
     /// The last one's sender.
@@ -97,6 +99,7 @@ impl Client {
         let connection = Connection::open(&Context::new(), &address, settings, limits)?;
         let shared = Arc::new(Shared::new()?);
         let (frames_in, frames) = bounded(INBOX);
+        let (interrupt, interrupts) = bounded(1);
         let worker = Worker::new(connection, Arc::clone(&shared), frames_in, observer);
         let thread = Builder::new()
             .name("orden-client".into())
@@ -105,9 +108,11 @@ impl Client {
             shared,
             inbox: Mutex::new(Inbox {
                 frames,
+                interrupts,
                 ready: VecDeque::new(),
                 sender: None,
             }),
+            interrupt,
             acknowledging,
             thread: Mutex::new(Some(thread)),
         };
@@ -148,7 +153,8 @@ impl Client {
         self.shared.confirmed_up_to()
     }
 
-    /// The next message of the order, or `None` if there is none for so long.
+    /// The next message of the order, or `None` if there is none for so long, or somebody
+    /// [interrupts](Self::interrupt).
     ///
     /// # Errors
     /// If the session is over.
@@ -165,10 +171,10 @@ impl Client {
             if self.acknowledging == Acknowledging::OnDelivery {
                 self.shared.waker.wake();
             }
-            let frame = match inbox.frames.recv_timeout(timeout) {
-                Ok(frame) => frame,
-                Err(RecvTimeoutError::Timeout) => return Ok(None),
-                Err(RecvTimeoutError::Disconnected) => return Err(self.shared.reason()),
+            let frame = select! {
+                recv(inbox.frames) -> frame => frame.map_err(|_| self.shared.reason())?,
+                recv(inbox.interrupts) -> _ => return Ok(None),
+                default(timeout) => return Ok(None),
             };
             if self.shared.is_inbox_full.swap(false, Ordering::SeqCst) {
                 self.shared.waker.wake();
@@ -180,6 +186,12 @@ impl Client {
             self.shared.handed_out(delivery.order.plus(1));
         }
         Ok(delivery)
+    }
+
+    /// Has whoever waits for a delivery return at once, or the next who would wait.
+    pub fn interrupt(&self) {
+        // If it is full, somebody has interrupted already.
+        self.interrupt.try_send(()).ok();
     }
 
     /// The application has processed everything up to and including `order`: it is never

@@ -1,0 +1,219 @@
+//! What can be asked of `orden-client`.
+
+use std::ffi::OsStr;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use clap::builder::BoolishValueParser;
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, ValueEnum};
+use log::LevelFilter;
+use orden::wire::native::Start;
+use orden::wire::{Address, Name, OrderNumber};
+
+/// Takes part in a total order: lines of standard input are messages, and everybody's messages
+/// come out, numbered, in the one order that all see.
+#[derive(Debug, Parser)]
+#[command(name = "orden-client", version, styles = STYLES, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) network: Network,
+    #[command(flatten)]
+    pub(crate) session: Session,
+    #[command(flatten)]
+    pub(crate) input: Input,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) logging: Logging,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct Network {
+    /// Where the broker is: HOST:PORT, :PORT (localhost), or a ZeroMQ endpoint (tcp://…, ipc://…)
+    #[arg(long, env = "ORDEN_ADDRESS", value_name = "ADDRESS", value_parser = parse_address)]
+    pub(crate) address: Address,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Session")]
+pub(crate) struct Session {
+    /// This client's name; the session goes on under it next time (default: a random one)
+    #[arg(long, env = "ORDEN_NAME", value_name = "NAME", value_parser = parse_name)]
+    pub(crate) name: Option<Name>,
+    /// Where to begin when the broker does not know the name yet: with what comes now, at the
+    /// start, at a number, or with the last so many
+    #[arg(
+        long,
+        env = "ORDEN_FROM",
+        value_name = "now|start|N|last:N",
+        default_value = "now",
+        value_parser = parse_start
+    )]
+    pub(crate) from: Start,
+    /// What becomes of the session at the end: everybody is told that we have left, or it stays,
+    /// to be come back to (default: leave on a terminal or without a name, stay otherwise)
+    #[arg(long, env = "ORDEN_ON_EXIT", value_name = "leave|stay", value_enum)]
+    pub(crate) on_exit: Option<OnExit>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct Input {
+    /// Line N of standard input is this name's message N: run again with the same input after
+    /// whatever has happened, and no line is lost or ordered twice
+    #[arg(
+        long,
+        env = "ORDEN_RESUME",
+        value_parser = BoolishValueParser::new(),
+        requires = "name"
+    )]
+    pub(crate) resume: bool,
+    /// Go on receiving after the end of standard input
+    #[arg(long, env = "ORDEN_FOLLOW", value_parser = BoolishValueParser::new())]
+    pub(crate) follow: bool,
+    /// Give up when the last lines are not confirmed so many seconds after the end of standard
+    /// input (default: keep trying)
+    #[arg(long, env = "ORDEN_PATIENCE", value_name = "SECONDS")]
+    pub(crate) patience: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    /// How messages are printed
+    #[arg(
+        long,
+        env = "ORDEN_FORMAT",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "text"
+    )]
+    pub(crate) format: Format,
+    /// Exit after so many messages
+    #[arg(
+        long,
+        env = "ORDEN_COUNT",
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    pub(crate) count: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Logging")]
+pub(crate) struct Logging {
+    /// How much to say on stderr: off, error, warn, info, debug or trace
+    #[arg(
+        long,
+        env = "ORDEN_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
+    pub(crate) log_level: LevelFilter,
+}
+
+/// What becomes of the session at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnExit {
+    /// It ends, and everybody is told.
+    Leave,
+    /// It waits for this name to come back.
+    Stay,
+}
+
+/// How messages are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// `17 ana: hola`, with control characters escaped
+    Text,
+    /// `{"order":17,"from":"ana","message":"hola"}`; what is not UTF-8 in base64
+    Json,
+}
+
+impl Input {
+    /// How long the last confirmations are waited for.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience.map_or(Duration::MAX, Duration::from_secs)
+    }
+}
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const AFTER_HELP: &str = "\
+Every flag can also be given as an environment variable, ORDEN_… in capitals.
+On a terminal, ^D and ^C leave. Otherwise the end of standard input does, once every line is
+confirmed, unless --follow or --count keeps it; SIGTERM and SIGINT do not wait for long.
+
+Exit codes: 0 all is well; 1 wrong usage; 2 lines that were not confirmed, and stderr says
+which; 3 any other failure.";
+
+/// Colours are for people: not for a pipe, and not for those who said that they want none.
+pub(crate) fn use_colour(stream: &impl IsTerminal) -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| value != OsStr::new(""));
+    stream.is_terminal() && !unwanted
+}
+
+fn parse_address(text: &str) -> Result<Address, String> {
+    let address: Address = text.parse().map_err(|error| format!("{error}"))?;
+    match address.to_connect() {
+        Ok(_) => Ok(address),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn parse_name(text: &str) -> Result<Name, String> {
+    Name::new(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+fn parse_start(text: &str) -> Result<Start, String> {
+    let number = |digits: &str| {
+        let expected = "expected now, start, an order number, or last: and a count";
+        digits.parse().map_err(|_| expected.to_owned())
+    };
+    match (text, text.strip_prefix("last:")) {
+        ("now", _) => Ok(Start::Now),
+        ("start", _) => Ok(Start::Beginning),
+        (_, Some(count)) => number(count).map(Start::Last),
+        _ => number(text).map(OrderNumber).map(Start::At),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(arguments: &[&str]) -> String {
+        let command = ["orden-client"].iter().chain(arguments);
+        Cli::try_parse_from(command).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn where_to_begin() {
+        assert_eq!(parse_start("now"), Ok(Start::Now));
+        assert_eq!(parse_start("start"), Ok(Start::Beginning));
+        assert_eq!(parse_start("17"), Ok(Start::At(OrderNumber(17))));
+        assert_eq!(parse_start("last:5"), Ok(Start::Last(5)));
+        for nonsense in ["", "last", "last:", "-1", "then", "18446744073709551616"] {
+            assert!(parse_start(nonsense).is_err(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_in_words() {
+        let address = ["--address", ":1"];
+        let with = |more: &[&'static str]| refused(&[&address[..], more].concat());
+        assert!(refused(&["--address", "*:1"]).contains("name the one to connect to"));
+        assert!(refused(&["--address", "inproc://x"]).contains("is not served"));
+        assert!(with(&["--name", ""]).contains("a name cannot be empty"));
+        assert!(with(&["--name", "Server"]).contains("belongs to the broker"));
+        assert!(with(&["--count", "0"]).contains("0 is not in 1.."));
+        assert!(with(&["--resume"]).contains("--name"));
+        assert!(with(&["--from", "then"]).contains("expected now"));
+    }
+}
