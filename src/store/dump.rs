@@ -38,7 +38,7 @@ pub fn dump(directory: &Path, from: OrderNumber) -> Result<Dump, Error> {
 /// # Errors
 /// As [`dump`].
 pub fn dump_on(medium: Arc<dyn Medium>, from: OrderNumber) -> Result<Dump, Error> {
-    let mut waiting = VecDeque::from(survey::list(&*medium)?);
+    let mut waiting = VecDeque::from(survey::list_beside_a_broker(&*medium)?);
     let mut next = OrderNumber(0);
     if let Some(&oldest) = waiting.front() {
         next = survey::open(&*medium, oldest)?.header.first;
@@ -86,7 +86,7 @@ impl Dump {
             self.next = walk.next_order();
             if self.waiting.is_empty() {
                 // It may have been continued since the list was made.
-                let later = survey::list(&*self.medium)?.into_iter();
+                let later = survey::list_beside_a_broker(&*self.medium)?.into_iter();
                 self.waiting.extend(later.filter(|&later| later > sequence));
                 if self.waiting.is_empty() {
                     self.open = None;

@@ -132,7 +132,7 @@ pub fn check_on(medium: &dyn Medium) -> Result<Report, Error> {
 }
 
 fn segments(medium: &dyn Medium, report: &mut Report) -> Result<VecDeque<Sequence>, Error> {
-    match survey::list(medium) {
+    match survey::list_beside_a_broker(medium) {
         Ok(sequences) => Ok(sequences.into()),
         Err(error @ Error::Io { .. }) => Err(error),
         Err(damage) => {

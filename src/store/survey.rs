@@ -46,6 +46,19 @@ pub(super) fn list(medium: &dyn Medium) -> Result<Vec<Sequence>, Error> {
     Ok(sequences)
 }
 
+/// The same beside a broker, which may begin and remove segments while the list is read: what
+/// seems to be missing is only missing if it is each time.
+pub(super) fn list_beside_a_broker(medium: &dyn Medium) -> Result<Vec<Sequence>, Error> {
+    let mut listed = list(medium);
+    for _ in 0..10 {
+        if listed.is_ok() {
+            break;
+        }
+        listed = list(medium);
+    }
+    listed
+}
+
 /// Opens a segment, to read only, and checks its header by itself.
 pub(super) fn open(medium: &dyn Medium, sequence: Sequence) -> Result<Segment, Error> {
     let path = path(medium, sequence);
