@@ -10,7 +10,10 @@ mod batches;
 mod crash;
 mod damage;
 mod directory;
+mod document;
 mod files;
 mod flips;
+mod outside;
 #[path = "../support/simulated_disk/mod.rs"]
 mod simulated_disk;
+mod space;
