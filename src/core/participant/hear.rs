@@ -94,7 +94,9 @@ impl Participant {
             let Some(run) = session.publishing.confirm(now, run, &self.limits) else {
                 continue;
             };
-            self.complaint = None;
+            if !session.publishing.is_paused() {
+                self.complaint = None;
+            }
             match self.events.back_mut() {
                 Some(Event::Confirmed(before)) if follows(before, &run) => {
                     before.count += run.count;
@@ -163,13 +165,6 @@ impl Participant {
         }
         if self.complaint.replace(Code::NoSpace) != Some(Code::NoSpace) {
             self.events.push_back(Event::NoSpace);
-        }
-    }
-
-    /// The broker and we disagree about where we are: it is told again.
-    fn greet_again(&mut self, now: Time) {
-        if matches!(self.phase, Phase::Member(_)) {
-            self.greet(now);
         }
     }
 

@@ -130,14 +130,10 @@ impl Participant {
         match input {
             Input::Connected => {
                 self.heard = now;
-                self.greet(now);
+                self.phase = Phase::Greeting(Retry::new(now, self.limits.hello_retry));
             }
             Input::Disconnected => self.disconnected(),
-            Input::Unreachable if self.presence == Presence::Unknown => {
-                self.presence = Presence::Away;
-                self.events.push_back(Event::Unreachable);
-            }
-            Input::Unreachable => {}
+            Input::Unreachable => self.unreachable(),
             Input::Frame(frame) => return self.hear(now, frame),
             Input::Tick => self.tick(now),
         }
@@ -293,8 +289,11 @@ impl Participant {
         Some(self.session.as_ref()?.log_id)
     }
 
-    /// Says hello, but not twice in a moment.
-    fn greet(&mut self, now: Time) {
+    /// The broker and we disagree about where we are: it is told again, but not twice in a moment.
+    fn greet_again(&mut self, now: Time) {
+        if !matches!(self.phase, Phase::Member(_)) {
+            return;
+        }
         let not_before = self.greeted.map(|at| at + self.limits.hello_least);
         let at = not_before.map_or(now, |at| at.max(now));
         self.phase = Phase::Greeting(Retry::new(at, self.limits.hello_retry));
@@ -351,6 +350,14 @@ impl Participant {
         }
     }
 
+    /// Nobody is there, which is told once, and by other words if somebody was.
+    fn unreachable(&mut self) {
+        if self.presence == Presence::Unknown {
+            self.presence = Presence::Away;
+            self.events.push_back(Event::Unreachable);
+        }
+    }
+
     /// Looks at silence; everything else that has a deadline is looked at when frames are asked
     /// for.
     fn tick(&mut self, now: Time) {
@@ -359,6 +366,7 @@ impl Participant {
             return;
         }
         if silence >= self.limits.stale_after {
+            self.unreachable();
             self.disconnected();
         } else if self.phase == Phase::Member(Liveness::Heard) && silence >= self.limits.ping_after
         {

@@ -235,12 +235,14 @@ impl Publishing {
         }
         self.allowance = self.allowance.saturating_mul(2);
         self.went_back_to = None;
-        self.no_space_after = limits.no_space_retry;
-        self.pace = match self.pace {
-            Pace::Paused(until) => Pace::Paused(until),
-            _ if self.cursor == 0 => Pace::Idle,
-            _ => Pace::Waiting(waiting(now, limits)),
-        };
+        // What is confirmed during a pause was ordered before it.
+        if !self.is_paused() {
+            self.no_space_after = limits.no_space_retry;
+            self.pace = match self.cursor {
+                0 => Pace::Idle,
+                _ => Pace::Waiting(waiting(now, limits)),
+            };
+        }
         Some(SequenceRun {
             sequence: next,
             order: run.order.plus(known),
@@ -265,12 +267,17 @@ impl Publishing {
     /// The broker's disk is full from `sequence` on.
     pub(super) fn no_space(&mut self, now: Time, sequence: ClientSequence, limits: &Limits) {
         let is_ours = self.confirmed < sequence && sequence <= self.sent;
-        if !is_ours || matches!(self.pace, Pace::Paused(_)) {
+        if !is_ours || self.is_paused() {
             return;
         }
         self.go_back_to(sequence);
         self.pace = Pace::Paused(now + self.no_space_after);
         self.no_space_after = (self.no_space_after * 2).min(limits.no_space_retry_most);
+    }
+
+    /// Whether publishing rests because the broker's disk was full.
+    pub(super) fn is_paused(&self) -> bool {
+        matches!(self.pace, Pace::Paused(_))
     }
 
     /// When something is to be sent, if nothing else happens.
