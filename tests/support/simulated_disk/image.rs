@@ -61,6 +61,15 @@ impl Naming {
 }
 
 impl Node {
+    /// Makes safe what was written since the last sync; not what only looks as if it had been.
+    pub(super) fn sync(&mut self) {
+        let durable = Arc::make_mut(&mut self.durable);
+        durable.resize(self.volatile.len(), 0);
+        for (offset, bytes) in self.unsynced.drain(..) {
+            durable[offset..offset + bytes.len()].copy_from_slice(&bytes);
+        }
+    }
+
     /// What a power cut leaves of this file.
     pub(super) fn image(&self, leaves: Leaves, random: &mut Random) -> Vec<u8> {
         let longer = leaves.choose(random, 1) == 1;

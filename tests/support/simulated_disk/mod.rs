@@ -345,8 +345,7 @@ impl File for SimulatedFile {
             Some(Fault::PowerCut) => {}
             Some(Fault::Error) => file.unsynced.clear(),
             None => {
-                file.durable = Arc::clone(&file.volatile);
-                file.unsynced.clear();
+                file.sync();
             }
         }
         outcome(fault)
