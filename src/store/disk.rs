@@ -20,15 +20,18 @@ pub(super) struct Disk {
 impl Disk {
     /// Takes a directory, which is created if it is not there.
     pub(super) fn create(directory: &Path) -> io::Result<Self> {
-        if !directory.is_dir() {
+        let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+        let made: Vec<_> = directory.ancestors().take_while(missing).collect();
+        if !made.is_empty() {
             DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
                 .create(directory)?;
-            // The directory's own name must survive a power cut as its files do.
-            if let Some(parent) = directory.canonicalize()?.parent() {
-                fs::File::open(parent)?.sync_all()?;
-            }
+        }
+        // The directories' own names must survive a power cut as the files' do.
+        for path in made {
+            let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
+            fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
         }
         Ok(Self::existing(directory))
     }

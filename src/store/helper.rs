@@ -209,10 +209,12 @@ impl Shared {
             }),
             Job::Remove(name) => {
                 // One after the other: a power cut must not leave a hole in the middle.
-                let removed = self
-                    .medium
-                    .remove(&name)
-                    .and_then(|()| self.medium.sync_directory());
+                let removed = match self.medium.remove(&name) {
+                    // Somebody else has removed it: what is wanted is done.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                    other => other,
+                };
+                let removed = removed.and_then(|()| self.medium.sync_directory());
                 if let Err(error) = removed {
                     self.set(self.failed("remove", &name)(error));
                 }

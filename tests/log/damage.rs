@@ -265,3 +265,23 @@ fn reading_and_dumping_stop_at_damage_and_say_where() {
     let before: Vec<_> = before.iter().map(|chunk| chunk.as_ref().unwrap()).collect();
     assert_eq!(before.last().unwrap().end(), header.first);
 }
+
+#[test]
+fn opening_reads_one_segment_and_of_the_others_their_heads() {
+    let groups: Vec<&[usize]> = vec![&[900]; 120];
+    let files = log_of(4096, &groups, false);
+    assert!(files.len() > 30);
+    let disk = SimulatedDisk::with_files(&files);
+    drop(open_disk(&disk).unwrap());
+    let read = disk.read();
+    let newest = name(files.len() as u64);
+    for (file, bytes) in &read {
+        let most = if *file == newest {
+            3 * 4096
+        } else {
+            segment::HEADER_LEN
+        };
+        assert!(*bytes <= most, "{bytes} bytes of {file}");
+    }
+    assert_eq!(read.len(), files.len());
+}

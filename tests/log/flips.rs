@@ -6,7 +6,7 @@ use orden::wire::batch::{self, Header, Kind};
 
 use crate::batches;
 use crate::files::{edit, log_of, open_disk, placed};
-use crate::simulated_disk::{Files, SimulatedDisk};
+use crate::simulated_disk::{Files, Random, SimulatedDisk};
 
 /// What a flipped bit may lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,4 +111,60 @@ fn each_bit_of_64_kib_flipped_is_noticed_and_nothing_wrong_delivered() {
             });
         }
     });
+}
+
+/// Damages a file as no disk does: stretches overwritten, moved, copied, cut out.
+fn garble(bytes: &mut Vec<u8>, random: &mut Random) {
+    for _ in 0..=random.below(4) {
+        let length = 1 + random.below(600) as usize;
+        let place = |random: &mut Random| random.below((bytes.len() - length) as u64) as usize;
+        let (from, to) = (place(random), place(random));
+        match random.below(4) {
+            0 => bytes[from..from + length].fill(0),
+            1 => bytes.copy_within(from..from + length, to),
+            2 => bytes[from..from + length].reverse(),
+            _ => {
+                let cut: Vec<u8> = bytes.drain(from..from + length).collect();
+                bytes.extend(cut);
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_is_in_a_file_nothing_wrong_is_delivered() {
+    let lengths: Vec<usize> = (0..40).map(|at| at * 37 % 500).collect();
+    let groups: Vec<&[usize]> = lengths.chunks(3).collect();
+    let files = log_of(8 << 10, &groups, false);
+    let (mut refused, mut opened) = (0, 0);
+    for seed in 0..3000 {
+        let mut random = Random(seed);
+        let mut files = files.clone();
+        garble(edit(&mut files, 1 + random.below(2)), &mut random);
+        let disk = SimulatedDisk::with_files(&files);
+        let report = store::check_on(&*disk.medium()).unwrap();
+        let Ok(log) = open_disk(&disk) else {
+            assert!(
+                !report.problems.is_empty(),
+                "seed {seed}: the check found nothing"
+            );
+            refused += 1;
+            continue;
+        };
+        opened += 1;
+        let mut reader = log.log.reader();
+        let mut next = log.recovered.oldest;
+        while let Ok(chunk) = reader.read(next) {
+            for record in chunk.records() {
+                let (order, text) = (record.order.0, record.payload);
+                assert_eq!(text.len(), 8 + lengths[order as usize], "seed {seed}");
+                assert_eq!(text, batches::payload(order, text.len() - 8), "seed {seed}");
+            }
+            next = chunk.end();
+        }
+    }
+    assert!(
+        refused > 500 && opened > 500,
+        "{refused} refused, {opened} opened"
+    );
 }

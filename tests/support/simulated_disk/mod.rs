@@ -57,6 +57,8 @@ struct State {
     dead: bool,
     locked: bool,
     done: Vec<Done>,
+    /// Bytes that were read of each file.
+    read: BTreeMap<String, usize>,
     /// Bytes that files may have in all.
     space: Option<usize>,
 }
@@ -87,6 +89,11 @@ impl SimulatedDisk {
     /// What was done so far.
     pub(crate) fn done(&self) -> Vec<Done> {
         self.state().done.clone()
+    }
+
+    /// How many bytes of each file were read.
+    pub(crate) fn read(&self) -> BTreeMap<String, usize> {
+        self.state().read.clone()
     }
 
     /// Makes the operation `at`, counted from the disk's start, go wrong.
@@ -302,14 +309,16 @@ impl File for SimulatedFile {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = self.disk.state();
+        let mut state = self.disk.state();
         if state.dead {
             return Err(io::Error::other("the power is off"));
         }
-        let bytes = state.nodes[self.node].volatile.get(offset as usize..);
-        let bytes = bytes.unwrap_or_default();
+        let file = &state.nodes[self.node];
+        let bytes = file.volatile.get(offset as usize..).unwrap_or_default();
         let count = bytes.len().min(buffer.len());
         buffer[..count].copy_from_slice(&bytes[..count]);
+        let name = file.name.clone();
+        *state.read.entry(name).or_default() += count;
         Ok(count)
     }
 
