@@ -28,12 +28,12 @@ use log_command::LogCommand;
 /// that one order, exactly once, whatever crashes.
 #[derive(Debug, Parser)]
 #[command(name = "orden-broker", version, styles = STYLES, after_help = AFTER_HELP)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: Option<Serve>,
+    serve: Serve,
 }
 
 #[derive(Debug, Subcommand)]
@@ -60,8 +60,8 @@ struct Serve {
 struct Network {
     /// Where clients connect: HOST:PORT, :PORT (localhost), *:PORT (everywhere), port 0 for any
     /// free one, or a ZeroMQ endpoint (tcp://…, ipc://…)
-    #[arg(long, env = "ORDEN_ADDRESS", value_name = "ADDRESS")]
-    address: Address,
+    #[arg(long, env = "ORDEN_ADDRESS", value_name = "ADDRESS", required = true)]
+    address: Option<Address>,
     /// Also serve the original client.py over plain TCP here
     #[arg(long, env = "ORDEN_TCP_ADDRESS", value_name = "ADDRESS")]
     tcp_address: Option<Address>,
@@ -157,10 +157,9 @@ fn main() -> ExitCode {
             return code;
         }
     };
-    match (cli.command, cli.serve) {
-        (Some(Command::Log(command)), _) => look_at_log(&command),
-        (None, Some(options)) => serve_and_report(&options),
-        (None, None) => fail(1, &"--address is missing", "orden-broker --help tells more"),
+    match &cli.command {
+        Some(Command::Log(command)) => look_at_log(command),
+        None => serve_and_report(&cli.serve),
     }
 }
 
@@ -263,6 +262,8 @@ fn log_status(status: &orden::broker::Status) {
 
 fn config(cli: &Serve) -> Config {
     let journal = &cli.journal;
+    let address = cli.network.address.as_ref();
+    let address = address.expect("clap wants it where there is no subcommand");
     let storage = if journal.in_memory {
         Storage::Memory {
             retain_bytes: journal.retain_bytes.unwrap_or(MEMORY_BYTES),
@@ -275,7 +276,7 @@ fn config(cli: &Serve) -> Config {
         Storage::Files(options)
     };
     Config {
-        endpoint: cli.network.address.to_bind(),
+        endpoint: address.to_bind(),
         tcp_endpoint: cli.network.tcp_address.as_ref().map(Address::to_bind),
         storage,
         sync: journal.sync,
