@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod binary;
 pub mod json;
+pub mod key_file;
 pub mod native;
 pub mod raw;
 pub mod record;
@@ -16,10 +17,12 @@ pub mod shown;
 
 mod address;
 pub(crate) mod fields;
+mod key;
 mod name;
 mod publish;
 
 pub use address::{Address, BadAddress};
+pub use key::{BadKey, PublicKey, SecretKey};
 pub use name::{BadName, Name, SERVER_NAME};
 
 use std::borrow::Cow;
