@@ -1,5 +1,8 @@
 //! `orden-broker`: parse, run, print, exit code. Everything else is in the library.
 
+#[path = "broker/security.rs"]
+mod security;
+
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::Write;
@@ -41,6 +44,8 @@ enum Command {
     /// Look at a log: is it whole, what is in it; also while a broker writes to it
     #[command(subcommand)]
     Log(LogCommand),
+    #[command(flatten)]
+    Keys(security::Command),
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +56,8 @@ struct Serve {
     journal: Journal,
     #[command(flatten)]
     delivery: Delivery,
+    #[command(flatten)]
+    security: security::Flags,
     #[command(flatten)]
     logging: Logging,
 }
@@ -157,8 +164,9 @@ fn main() -> ExitCode {
             return code;
         }
     };
-    match &cli.command {
-        Some(Command::Log(command)) => look_at_log(command),
+    match cli.command {
+        Some(Command::Log(command)) => look_at_log(&command),
+        Some(Command::Keys(command)) => make_keys(command),
         None => serve_and_report(&cli.serve),
     }
 }
@@ -171,7 +179,21 @@ fn look_at_log(command: &LogCommand) -> ExitCode {
     }
 }
 
+fn make_keys(command: security::Command) -> ExitCode {
+    match command.run() {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(exit_code(&error), &error, hint(&error)),
+    }
+}
+
 fn serve_and_report(options: &Serve) -> ExitCode {
+    if let Some(why) = options.exposed() {
+        let hint = "give --curve-key and --authorized, or say --insecure if that is what you want";
+        return fail(1, &why, hint);
+    }
     if let Err(error) = start_logging(&options.logging) {
         return fail(3, &error, "give --log-file a file that can be written");
     }
@@ -184,7 +206,10 @@ fn serve_and_report(options: &Serve) -> ExitCode {
 fn serve(cli: &Serve) -> Result<(), Error> {
     // Before anything else runs, so that no signal finds the process unprepared.
     let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
-    let config = config(cli);
+    let config = config(cli)?;
+    if config.security.is_some() {
+        orden::broker::forbid_core_dumps()?;
+    }
     warn_of_what_is_lost(&cli.journal);
     let broker = Broker::start(&config)?;
     let mut stdout = std::io::stdout();
@@ -260,10 +285,8 @@ fn log_status(status: &orden::broker::Status) {
     log::info!("{:?}", status.counters);
 }
 
-fn config(cli: &Serve) -> Config {
+fn config(cli: &Serve) -> Result<Config, Error> {
     let journal = &cli.journal;
-    let address = cli.network.address.as_ref();
-    let address = address.expect("clap wants it where there is no subcommand");
     let storage = if journal.in_memory {
         Storage::Memory {
             retain_bytes: journal.retain_bytes.unwrap_or(MEMORY_BYTES),
@@ -275,16 +298,34 @@ fn config(cli: &Serve) -> Config {
         options.retain_messages = journal.retain_messages;
         Storage::Files(options)
     };
-    Config {
-        endpoint: address.to_bind(),
+    Ok(Config {
+        endpoint: cli.address().to_bind(),
         tcp_endpoint: cli.network.tcp_address.as_ref().map(Address::to_bind),
         storage,
         sync: journal.sync,
-        limits: Limits {
+        limits: cli.security.limits(&Limits {
             message_bytes: cli.delivery.max_message_bytes,
             session_timeout: cli.delivery.session_timeout.map(Duration::from_secs),
             ..Limits::default()
-        },
+        }),
+        door: cli.security.door(),
+        security: cli.security.security()?,
+    })
+}
+
+impl Serve {
+    /// Where clients connect; `Option` only because a subcommand needs no address.
+    fn address(&self) -> &Address {
+        let address = self.network.address.as_ref();
+        address.expect("clap asks for it")
+    }
+
+    /// Why what was asked for would open more than was said in words.
+    fn exposed(&self) -> Option<String> {
+        let flags = &self.security;
+        let zmq = flags.refuses(self.address(), flags.encrypts());
+        let tcp = self.network.tcp_address.as_ref();
+        zmq.or_else(|| flags.refuses(tcp?, false))
     }
 }
 
@@ -328,6 +369,7 @@ fn use_colour() -> bool {
 fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Store(error) if error.is_damage() => 2,
+        Error::Keys(..) => 1,
         _ => 3,
     }
 }
@@ -337,6 +379,7 @@ fn hint(error: &Error) -> &'static str {
         Error::Bind { .. } => "is another program using this address? port 0 takes any free one",
         Error::Store(error) if error.is_damage() => RESTORE,
         Error::Store(_) => "see --data for where the log is kept",
+        Error::Keys(..) => "orden-broker keygen DIR makes key files, as pyzmq's zmq.auth does",
         _ => "",
     }
 }

@@ -1,9 +1,11 @@
 //! What a broker is told when it starts.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::core::Limits;
 use crate::store;
+use crate::wire::SecretKey;
 
 /// Everything that a broker can be told.
 #[derive(Clone, Debug)]
@@ -16,8 +18,40 @@ pub struct Config {
     pub storage: Storage,
     /// When the log is synced.
     pub sync: Sync,
-    /// Bounds.
+    /// Bounds of the machine.
     pub limits: Limits,
+    /// Bounds of the sockets.
+    pub door: DoorLimits,
+    /// Who is served; `None`: whoever reaches the sockets, unencrypted.
+    pub security: Option<Security>,
+}
+
+/// What is allowed to those who connect, before they have said anything.
+#[derive(Clone, Copy, Debug)]
+pub struct DoorLimits {
+    /// The most connections that are accepted from one address in a second.
+    pub connections_a_second: u32,
+    /// How long a handshake may take. With keys, a connection that has said nothing after twice
+    /// as long is ended, too.
+    pub handshake: Duration,
+}
+
+impl Default for DoorLimits {
+    fn default() -> Self {
+        Self {
+            connections_a_second: 1_000,
+            handshake: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Encryption, and who is let in.
+#[derive(Clone, Debug)]
+pub struct Security {
+    /// The broker's own key.
+    pub secret: SecretKey,
+    /// The file or directory that says which keys may do what.
+    pub authorized: PathBuf,
 }
 
 /// Where the log is kept.

@@ -158,6 +158,8 @@ impl Dispatcher {
             }
             self.take_in(&mut arrivals)?;
         }
+        // After what was said before the end.
+        arrivals.append(&mut self.transport.tend()?);
         Ok((!arrivals.is_empty()).then_some(Inbound::Arrivals(arrivals)))
     }
 

@@ -137,6 +137,8 @@ impl Driver {
             Inbound::Loaded { from, result } => {
                 self.machine.step(now, Input::Loaded { from, result });
             }
+            Inbound::Refused(reason) => self.machine.step(now, Input::Refused(reason)),
+            Inbound::Grants(grants) => self.machine.step(now, Input::Grants(grants)),
             Inbound::Stop => self.round.stopping = true,
         }
     }
@@ -259,15 +261,18 @@ fn input(arrival: &Arrival) -> Input<'_> {
             delimited,
             body,
             excess,
+            proof,
         } => Input::Packet(Packet {
             id,
             delimited: *delimited,
             body,
             excess: *excess,
+            proof: *proof,
         }),
         Arrival::Connected { id, name } => Input::Connected { id, name },
         Arrival::Bytes { id, bytes } => Input::Bytes { id, bytes },
         Arrival::Disconnected { id } => Input::Disconnected { id },
+        Arrival::Refused(reason) => Input::Refused(reason),
         Arrival::Undelivered { to, why } => Input::Undelivered { to, why: *why },
     }
 }

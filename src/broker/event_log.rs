@@ -72,6 +72,7 @@ fn write_line(event: &Event) {
         Event::Refused(name, code) => {
             log::warn!("refused from {}: {}", who(name.as_ref()), code.name());
         }
+        Event::TurnedAway(reason) => log::warn!("turned somebody away: {reason}"),
         Event::Skipped(name, order) => {
             log::warn!("{name} is behind what is kept and goes on with message {order}");
         }

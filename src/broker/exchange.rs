@@ -1,7 +1,7 @@
 //! What passes between the broker's threads. Every channel is bounded, and what goes through it
 //! is a burst: a lock and a wake-up are paid for many messages at once.
 
-use crate::core::{Chunk, LoadError, Outgoing, Route, Undelivered};
+use crate::core::{Chunk, Grants, LoadError, Outgoing, Proof, Route, Undelivered};
 use crate::wire::OrderNumber;
 
 use super::transport::Frame;
@@ -28,6 +28,10 @@ pub(super) enum Inbound {
         /// What was there.
         result: Result<Chunk, LoadError>,
     },
+    /// Somebody was turned away, for this reason.
+    Refused(&'static str),
+    /// Who may what has changed.
+    Grants(Grants),
     /// Nothing more will be taken in: finish what was.
     Stop,
 }
@@ -44,6 +48,8 @@ pub(super) enum Arrival {
         body: Frame,
         /// Whether there were more frames.
         excess: bool,
+        /// Who it is from, if keys decide.
+        proof: Option<Proof>,
     },
     /// A plain TCP peer has connected.
     Connected {
@@ -64,6 +70,8 @@ pub(super) enum Arrival {
         /// The socket's name for the connection.
         id: Frame,
     },
+    /// Somebody was turned away, for this reason.
+    Refused(&'static str),
     /// A frame could not be handed to a socket.
     Undelivered {
         /// For whom it was.
@@ -77,6 +85,6 @@ pub(super) enum Arrival {
 pub(super) struct Outbound {
     /// Frames to send.
     pub(super) sends: Vec<Outgoing>,
-    /// Plain TCP connections to close.
+    /// Connections to close.
     pub(super) closes: Vec<Route>,
 }

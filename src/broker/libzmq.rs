@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Arc;
 
+use rustix::net::Shutdown;
 use zmq_sys::zmq_msg_t;
 
 /// Up to here libzmq keeps the bytes in `zmq_msg_t` itself and counts no references.
@@ -78,16 +79,55 @@ impl SharedFrame {
 /// be right; an answer that contradicts libzmq's host is none.
 pub(crate) fn peer_address(message: &mut zmq::Message) -> Option<SocketAddr> {
     let host: IpAddr = message.gets("Peer-Address")?.parse().ok()?;
-    let number: RawFd = message
-        .gets("__fd")?
-        .parse()
-        .ok()
-        .filter(|number| *number >= 0)?;
+    let peer = peer_of(descriptor_of(message)?)?;
+    (peer.ip().to_canonical() == host.to_canonical()).then_some(peer)
+}
+
+/// The descriptor that libzmq read a message from. It may have been closed since.
+pub(crate) fn descriptor_of(message: &mut zmq::Message) -> Option<RawFd> {
+    message.gets("__fd")?.parse().ok()
+}
+
+/// Who is at the other end of a TCP connection of libzmq's, by its descriptor's number.
+pub(crate) fn peer_of(number: RawFd) -> Option<SocketAddr> {
+    if number < 0 {
+        return None;
+    }
     // SAFETY: not -1, and borrowed for one call that only asks: whatever the number stands for
     // by now is neither read, written nor closed.
     let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
-    let peer = SocketAddr::try_from(rustix::net::getpeername(descriptor).ok()??).ok()?;
-    (peer.ip().to_canonical() == host.to_canonical()).then_some(peer)
+    SocketAddr::try_from(rustix::net::getpeername(descriptor).ok()??).ok()
+}
+
+/// Ends the TCP connection that has this descriptor, if `peer` is still at its other end: libzmq
+/// then finds it closed, and has no call of its own for this.
+///
+/// Should the number pass to another connection between the two calls, that one is ended, and
+/// its peer connects again; nothing that is no socket is touched.
+pub(crate) fn cut(number: RawFd, peer: SocketAddr) {
+    if peer_of(number) != Some(peer) {
+        return;
+    }
+    // SAFETY: not -1, as it has a peer, and borrowed for one call that closes nothing.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
+    // An error means that it has ended already, which is all that is wanted.
+    rustix::net::shutdown(descriptor, Shutdown::Both).ok();
+}
+
+/// Lets a handshake fail for which nobody answers libzmq's question who may connect. Without
+/// this option, which the `zmq` crate does not know, it would succeed.
+pub(crate) fn enforce_zap_domain(socket: &mut zmq::Socket) -> zmq::Result<()> {
+    const ZMQ_ZAP_ENFORCE_DOMAIN: c_int = 93;
+    let yes: c_int = 1;
+    // SAFETY: an open socket, and an option that is an `int`, which outlives the call.
+    checked(unsafe {
+        zmq_sys::zmq_setsockopt(
+            socket.as_mut_ptr(),
+            ZMQ_ZAP_ENFORCE_DOMAIN,
+            (&raw const yes).cast::<c_void>(),
+            size_of::<c_int>(),
+        )
+    })
 }
 
 unsafe extern "C" {

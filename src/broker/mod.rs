@@ -5,17 +5,26 @@
 //! ([`exchange`]).
 
 mod ack_map;
+mod authorized;
 mod clock;
 mod config;
+mod connections;
 mod dispatcher;
+mod door;
 mod driver;
 mod event_log;
 mod exchange;
+mod guard;
+mod key_files;
 mod libzmq;
 mod loader;
+mod monitor;
+mod sockets;
 mod transport;
 mod waker;
+mod zap;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
@@ -23,16 +32,21 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam_channel::bounded;
 
 use self::clock::Clock;
+use self::connections::Bounds;
 use self::dispatcher::{Dispatcher, Signals};
 use self::driver::{Driver, Round};
 use self::exchange::{INBOUND_BURSTS, LOADS, OUTBOUND_BURSTS};
-use self::transport::{Options, Transport};
+use self::guard::Guard;
+use self::sockets::Options;
+use self::transport::Transport;
 use self::waker::Waker;
+use self::zap::Numbers;
 use crate::core::Sequencer;
 use crate::store::{self, Opened};
 
 pub use ack_map::{AckMap, Status};
-pub use config::{Config, Storage, Sync};
+pub use config::{Config, DoorLimits, Security, Storage, Sync};
+pub use key_files::{forbid_core_dumps, generate_keys, read_public_key, read_secret_key};
 
 /// Bytes of a frame besides its one largest message.
 const FRAME_OVERHEAD: usize = 64 << 10;
@@ -55,6 +69,12 @@ pub enum Error {
     /// The log cannot be opened, or was not written.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A key file, or the list of those who are authorized, cannot be used.
+    #[error("{}: {}", .0.display(), .1)]
+    Keys(PathBuf, String),
+    /// This program cannot encrypt.
+    #[error("libzmq was built without CURVE: nothing can be encrypted")]
+    NoCurve,
     /// The system has no randomness to give.
     #[error("no randomness: {0}")]
     Randomness(String),
@@ -96,22 +116,16 @@ impl Broker {
     /// # Errors
     /// Whatever is in the way of that.
     pub fn start(config: &Config) -> Result<Self, Error> {
-        let opened = match &config.storage {
-            Storage::Memory { retain_bytes } => {
-                store::memory(store::draw_identity()?.log_id, *retain_bytes)
-            }
-            Storage::Files(options) => store::open(options)?,
-        };
-        log_opened(&opened);
+        let opened = open_log(&config.storage)?;
         let seed = getrandom::u64().map_err(|error| Error::Randomness(error.to_string()))?;
-        let window = usize::try_from(config.limits.window_frames).unwrap_or(usize::MAX);
-        let transport = Transport::bind(&Options {
-            endpoint: config.endpoint.clone(),
-            tcp_endpoint: config.tcp_endpoint.clone(),
-            frame_bytes: config.limits.message_bytes.saturating_add(FRAME_OVERHEAD),
-            // Confirmations, answers and frames sent again come on top of the window.
-            send_high_water_mark: window.saturating_mul(2),
-        })?;
+        let context = sockets::context()?;
+        let numbers = Numbers::default();
+        // Before any socket is bound, so that nobody finds the door open.
+        let security = config.security.as_ref();
+        let guard = security.map(|security| Guard::post(security, &context, &numbers));
+        let guard = guard.transpose()?;
+        let (serving, guard_stops) = bounded(0);
+        let transport = Transport::bind(&context, &options(config), numbers, serving)?;
         let endpoints = transport.endpoints()?;
 
         let (waker, sleeper) = waker::waker()?;
@@ -123,8 +137,12 @@ impl Broker {
         let reader = opened.log.reader();
         let clock = Clock::start();
         let limits = config.limits.clone();
+        let machine = Sequencer::new(clock.now(), limits, &opened.recovered, seed);
         let driver = Driver {
-            machine: Sequencer::new(clock.now(), limits, &opened.recovered, seed),
+            machine: match &guard {
+                None => machine,
+                Some(guard) => guard.watch_over(machine),
+            },
             log: opened.log,
             sync: config.sync,
             clock,
@@ -138,8 +156,9 @@ impl Broker {
         };
         let loaded = inbound_in.clone();
         let shared = Arc::clone(&signals);
+        let guard_inbound = inbound_in.clone();
         let dispatcher = Dispatcher::new(transport, sleeper, shared, inbound_in, outbound_out);
-        let threads = vec![
+        let mut threads = vec![
             Builder::new()
                 .name("sequencer".into())
                 .spawn(move || driver.run())?,
@@ -151,10 +170,14 @@ impl Broker {
                 Ok(())
             })?,
         ];
+        let stopper = Stopper { signals, waker };
+        if let Some(guard) = guard {
+            threads.extend(guard.start(&guard_stops, &guard_inbound, stopper.clone())?);
+        }
         Ok(Self {
             endpoints,
             ack_map,
-            stopper: Stopper { signals, waker },
+            stopper,
             threads,
         })
     }
@@ -194,6 +217,45 @@ impl Broker {
         ends.sort_by_key(consequence);
         ends.into_iter().next().map_or(Ok(()), Err)
     }
+}
+
+/// What the sockets are to be like.
+fn options(config: &Config) -> Options {
+    let window = usize::try_from(config.limits.window_frames).unwrap_or(usize::MAX);
+    let DoorLimits {
+        connections_a_second,
+        handshake,
+    } = config.door;
+    let secret = config
+        .security
+        .as_ref()
+        .map(|security| security.secret.clone());
+    Options {
+        endpoint: config.endpoint.clone(),
+        tcp_endpoint: config.tcp_endpoint.clone(),
+        frame_bytes: config.limits.message_bytes.saturating_add(FRAME_OVERHEAD),
+        // Confirmations, answers and frames sent again come on top of the window.
+        send_high_water_mark: window.saturating_mul(2),
+        handshake,
+        bounds: Bounds {
+            a_second: connections_a_second,
+            // Without keys, a peer may be known again before it has said a word.
+            silence: secret.is_some().then_some(handshake * 2),
+        },
+        secret,
+    }
+}
+
+/// Opens the log, wherever it is, and says what it holds.
+fn open_log(storage: &Storage) -> Result<Opened, Error> {
+    let opened = match storage {
+        Storage::Memory { retain_bytes } => {
+            store::memory(store::draw_identity()?.log_id, *retain_bytes)
+        }
+        Storage::Files(options) => store::open(options)?,
+    };
+    log_opened(&opened);
+    Ok(opened)
 }
 
 /// Says what the log holds, and what recovery has done to it.

@@ -6,45 +6,32 @@ use std::ops::Range;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
+use crossbeam_channel::Sender;
+
+use super::door::Door;
 use super::exchange::Arrival;
-use super::libzmq::{SharedFrame, peer_address, seed_generated_ids};
+use super::libzmq::{self, SharedFrame, peer_address};
+use super::sockets::{self, Options, random_u32, socket_error};
+use super::zap::{Numbers, proof_of};
 use crate::core::{Frames, Route, Transport as Kind, Undelivered};
 
 /// A frame as libzmq hands it over.
 pub(super) type Frame = zmq::Message;
 
-/// Frames that a peer may have waiting to be read by the broker, or by itself, before TCP is
-/// told to slow down. A member's window keeps what is sent below the second.
-const RECEIVE_HIGH_WATER_MARK: i32 = 256;
-const HANDSHAKE_MS: i32 = 5_000;
-/// ZMTP heartbeats end connections whose host is gone. The timeout is far above any stall: a
-/// peer that reads slowly answers late, as its answers queue behind what it has not read.
-const HEARTBEAT_MS: i32 = 30_000;
-const HEARTBEAT_TIMEOUT_MS: i32 = 120_000;
-const KEEPALIVE_IDLE_S: i32 = 60;
-const BACKLOG: i32 = 1024;
-/// What is still in libzmq's queues when the broker stops has this long to leave.
-const LINGER_MS: i32 = 1_000;
-
-/// What the sockets are to be like.
-#[derive(Clone, Debug)]
-pub(super) struct Options {
-    /// The ROUTER's endpoint.
-    pub(super) endpoint: String,
-    /// The STREAM socket's endpoint, if there is to be one.
-    pub(super) tcp_endpoint: Option<String>,
-    /// The most bytes of a frame.
-    pub(super) frame_bytes: usize,
-    /// The most frames on their way to a peer.
-    pub(super) send_high_water_mark: usize,
-}
+/// How often it is looked for connections that say nothing.
+const TEND_MS: i64 = 500;
 
 /// The ROUTER, and the STREAM socket for plain TCP peers.
 pub(super) struct Transport {
     router: zmq::Socket,
     stream: Option<zmq::Socket>,
+    door: Door,
+    /// Whether keys decide who is served.
+    guarded: bool,
     /// Connections of the STREAM socket that have said that they are there.
     streams: HashSet<Box<[u8]>>,
+    /// Ends the threads of the guard when it is dropped.
+    _serving: Sender<()>,
     // Dropped last: a context waits for its sockets.
     _context: zmq::Context,
 }
@@ -54,28 +41,21 @@ impl Transport {
     ///
     /// # Errors
     /// The endpoint that cannot be bound, and why.
-    pub(super) fn bind(options: &Options) -> Result<Self, super::Error> {
-        seed_generated_ids(random_u32()?);
-        let context = zmq::Context::new();
-        let router = bind(&context, zmq::ROUTER, &options.endpoint, |router| {
-            router.set_router_mandatory(true)?;
-            router.set_router_handover(true)?;
-            router.set_maxmsgsize(i64::try_from(options.frame_bytes).unwrap_or(i64::MAX))?;
-            router.set_sndhwm(i32::try_from(options.send_high_water_mark).unwrap_or(i32::MAX))?;
-            router.set_rcvhwm(RECEIVE_HIGH_WATER_MARK)?;
-            router.set_heartbeat_ivl(HEARTBEAT_MS)?;
-            router.set_heartbeat_timeout(HEARTBEAT_TIMEOUT_MS)
-        })?;
-        let stream = options.tcp_endpoint.as_ref().map(|endpoint| {
-            bind(&context, zmq::STREAM, endpoint, |stream| {
-                stream.set_rcvhwm(RECEIVE_HIGH_WATER_MARK)
-            })
-        });
+    pub(super) fn bind(
+        context: &zmq::Context,
+        options: &Options,
+        numbers: Numbers,
+        serving: Sender<()>,
+    ) -> Result<Self, super::Error> {
+        let (router, monitor) = sockets::router(context, options)?;
         Ok(Self {
             router,
-            stream: stream.transpose()?,
+            stream: sockets::stream(context, options)?,
+            door: Door::new(monitor, numbers, options.bounds),
+            guarded: options.secret.is_some(),
             streams: HashSet::new(),
-            _context: context,
+            _serving: serving,
+            _context: context.clone(),
         })
     }
 
@@ -123,11 +103,23 @@ impl Transport {
             more = surplus.get_more();
             excess = true;
         }
+        // Without keys nobody vouches for what a message says of its sender: it is not read.
+        let proof = if self.guarded {
+            proof_of(&mut id)
+        } else {
+            None
+        };
+        if let Some(proof) = proof {
+            let name: Box<[u8]> = id[..].into();
+            self.door
+                .heard(&name, proof, || libzmq::descriptor_of(&mut id));
+        }
         Ok(Some(Arrival::Packet {
             id,
             delimited,
             body,
             excess,
+            proof,
         }))
     }
 
@@ -193,6 +185,9 @@ impl Transport {
         route: &Route,
         frame: &SharedFrame,
     ) -> Result<Option<Undelivered>, super::Error> {
+        if self.guarded && route.transport == Kind::Zmq && !self.leads(route)? {
+            return Ok(Some(Undelivered::Gone));
+        }
         let socket = match (route.transport, &mut self.stream) {
             (Kind::Zmq, _) => &mut self.router,
             (Kind::Tcp, Some(stream)) => stream,
@@ -218,11 +213,38 @@ impl Transport {
         }
     }
 
-    /// Closes a plain TCP connection.
+    /// Whether a route still leads to the connection that it was made for.
+    ///
+    /// First the ROUTER does what libzmq's I/O thread has asked of it, then the news is read: of
+    /// any connection that the ROUTER has let go of by then, the news is there.
+    fn leads(&mut self, route: &Route) -> Result<bool, super::Error> {
+        // Nobody can be given a routing id that libzmq made up for somebody else.
+        if !route.is_generated() {
+            self.router.get_events().map_err(socket_error)?;
+            self.door.follow()?;
+        }
+        Ok(self.door.leads(route))
+    }
+
+    /// Looks at who has connected; says who was refused, and whose connection has ended.
+    ///
+    /// # Errors
+    /// Errors of the monitor's socket.
+    pub(super) fn tend(&mut self) -> Result<Vec<Arrival>, super::Error> {
+        self.door.follow()?;
+        self.door.end_silent();
+        Ok(self.door.news())
+    }
+
+    /// Closes a connection.
     ///
     /// # Errors
     /// Errors of the socket itself.
     pub(super) fn close(&mut self, route: &Route) -> Result<(), super::Error> {
+        if route.transport == Kind::Zmq {
+            self.door.close(route);
+            return Ok(());
+        }
         let empty = SharedFrame::new(Arc::new(Vec::new()), 0..0);
         self.streams.remove(&route.id[..]);
         self.send_one(route, &empty).map(|_already_gone| ())
@@ -233,7 +255,10 @@ impl Transport {
     /// # Errors
     /// Errors of the poll itself.
     pub(super) fn wait(&self, descriptor: RawFd, receiving: bool) -> Result<(), super::Error> {
-        let mut items = vec![zmq::PollItem::from_fd(descriptor, zmq::POLLIN)];
+        let mut items = vec![
+            zmq::PollItem::from_fd(descriptor, zmq::POLLIN),
+            self.door.as_poll_item(),
+        ];
         if receiving {
             items.push(self.router.as_poll_item(zmq::POLLIN));
             items.extend(
@@ -242,36 +267,12 @@ impl Transport {
                     .map(|stream| stream.as_poll_item(zmq::POLLIN)),
             );
         }
-        match zmq::poll(&mut items, -1) {
+        let patience = if self.guarded { TEND_MS } else { -1 };
+        match zmq::poll(&mut items, patience) {
             Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
             Err(error) => Err(socket_error(error)),
         }
     }
-}
-
-fn bind(
-    context: &zmq::Context,
-    kind: zmq::SocketType,
-    endpoint: &str,
-    options: impl FnOnce(&zmq::Socket) -> zmq::Result<()>,
-) -> Result<zmq::Socket, super::Error> {
-    let failed = |error: zmq::Error| super::Error::Bind {
-        endpoint: endpoint.to_owned(),
-        why: error.to_string(),
-    };
-    let socket = context.socket(kind).map_err(socket_error)?;
-    socket.set_linger(LINGER_MS).map_err(socket_error)?;
-    socket.set_backlog(BACKLOG).map_err(socket_error)?;
-    socket
-        .set_handshake_ivl(HANDSHAKE_MS)
-        .map_err(socket_error)?;
-    socket.set_tcp_keepalive(1).map_err(socket_error)?;
-    socket
-        .set_tcp_keepalive_idle(KEEPALIVE_IDLE_S)
-        .map_err(socket_error)?;
-    options(&socket).map_err(socket_error)?;
-    socket.bind(endpoint).map_err(failed)?;
-    Ok(socket)
 }
 
 /// Receives one frame without waiting; says whether there was one.
@@ -284,12 +285,4 @@ fn receive(socket: &zmq::Socket, frame: &mut Frame) -> Result<bool, super::Error
             Err(error) => return Err(socket_error(error)),
         }
     }
-}
-
-fn socket_error(error: zmq::Error) -> super::Error {
-    super::Error::Socket(error.to_string())
-}
-
-fn random_u32() -> Result<u32, super::Error> {
-    getrandom::u32().map_err(|error| super::Error::Randomness(error.to_string()))
 }

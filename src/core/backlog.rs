@@ -18,6 +18,9 @@ pub(super) struct Backlog {
     /// Stretches older than the tail, in the order in which they were read.
     loaded: Shelf,
     loading: BTreeSet<OrderNumber>,
+    most_loading: usize,
+    /// Whether somebody has to ask again, as too much was being read.
+    put_off: bool,
     end: OrderNumber,
 }
 
@@ -28,6 +31,8 @@ impl Backlog {
             tail: Shelf::new(limits.tail_bytes),
             loaded: Shelf::new(limits.loaded_bytes),
             loading: BTreeSet::new(),
+            most_loading: limits.catch_ups,
+            put_off: false,
             end,
         }
     }
@@ -61,9 +66,19 @@ impl Backlog {
         self.loaded.push(chunk);
     }
 
-    /// Whether the stretch that holds `order` has to be asked for: not if it already was.
+    /// Whether the stretch that holds `order` has to be asked for: not if it already was, and
+    /// not while as many are being read as may be.
     pub(super) fn want(&mut self, order: OrderNumber) -> bool {
+        if self.loading.len() >= self.most_loading && !self.loading.contains(&order) {
+            self.put_off = true;
+            return false;
+        }
         self.loading.insert(order)
+    }
+
+    /// Whether there is room for those that were put off to ask again.
+    pub(super) fn take_put_off(&mut self) -> bool {
+        self.loading.len() < self.most_loading && std::mem::take(&mut self.put_off)
     }
 
     /// The chunk that holds `order`, if it is in memory.

@@ -1,7 +1,7 @@
 //! What the broker's machine is told.
 
-use super::{Chunk, Route, Transport};
-use crate::wire::OrderNumber;
+use super::{Chunk, Grants, Route, Transport};
+use crate::wire::{OrderNumber, PublicKey};
 
 /// One thing that has happened.
 #[derive(Debug)]
@@ -41,6 +41,10 @@ pub enum Input<'a> {
         /// What was there.
         result: Result<Chunk, LoadError>,
     },
+    /// The shell has turned somebody away, for this reason.
+    Refused(&'static str),
+    /// Who may what has changed.
+    Grants(Grants),
     /// Time has passed: what has a deadline is to be looked at.
     Tick,
 }
@@ -56,9 +60,26 @@ pub struct Packet<'a> {
     pub body: &'a [u8],
     /// Whether more frames followed than any dialect has.
     pub excess: bool,
+    /// Who has sent it; `None` without keys.
+    pub proof: Option<Proof>,
+}
+
+/// What the handshake of a connection has proved, as libzmq says it and nobody else can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The key whose secret half the peer has.
+    pub key: PublicKey,
+    /// Which connection it is: no two have the same number, not even under one routing id.
+    pub connection: u64,
 }
 
 impl Packet<'_> {
+    /// Whether libzmq made the routing id up, see [`Route::is_generated`].
+    #[must_use]
+    pub fn is_generated(&self) -> bool {
+        self.id.first() == Some(&0)
+    }
+
     /// The connection that the packet came over.
     #[must_use]
     pub fn route(&self) -> Route {
@@ -66,6 +87,7 @@ impl Packet<'_> {
             transport: Transport::Zmq,
             id: self.id.into(),
             delimited: self.delimited,
+            connection: self.proof.map_or(0, |proof| proof.connection),
         }
     }
 }

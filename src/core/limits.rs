@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::wire::Name;
+
 /// What the broker's machine allows. The defaults serve a few hundred members.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -23,6 +25,12 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// The most members, present or away.
     pub members: usize,
+    /// The most bytes of a name.
+    pub name_bytes: usize,
+    /// The most names that one key can have in use, present or away.
+    pub names_per_key: usize,
+    /// The most stretches of the log that are being read at a time for members that are behind.
+    pub catch_ups: usize,
     /// Time without progress after which the first unacknowledged message is sent again.
     pub resend_after: Duration,
     /// The longest that doubling `resend_after` may lead to.
@@ -48,6 +56,9 @@ impl Default for Limits {
             loaded_bytes: 16 << 20,
             batch_bytes: 1 << 20,
             members: 100_000,
+            name_bytes: Name::MAX_LEN,
+            names_per_key: 64,
+            catch_ups: 64,
             resend_after: Duration::from_millis(500),
             resend_after_most: Duration::from_secs(5),
             floors_every: Duration::from_secs(1),

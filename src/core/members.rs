@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::session::Session;
 use super::{Route, Transport};
-use crate::wire::Name;
+use crate::wire::{Name, PublicKey};
 
 /// A session's place in the table. Reused once its session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +19,8 @@ pub(super) struct Members {
     by_name: HashMap<Name, SessionId>,
     by_zmq: HashMap<Arc<[u8]>, SessionId>,
     by_tcp: HashMap<Arc<[u8]>, SessionId>,
+    /// How many sessions each key has.
+    by_key: HashMap<PublicKey, usize>,
     /// Those with a route, in no particular order.
     bound: Vec<SessionId>,
 }
@@ -84,9 +86,34 @@ impl Members {
         id
     }
 
+    /// How many sessions a key has.
+    pub(super) fn names_of(&self, key: &PublicKey) -> usize {
+        self.by_key.get(key).copied().unwrap_or(0)
+    }
+
+    /// Gives a session to a key.
+    pub(super) fn give(&mut self, id: SessionId, key: Option<PublicKey>) {
+        let before = std::mem::replace(&mut self.get_mut(id).key, key);
+        if before == key {
+            return;
+        }
+        if let Some(key) = key {
+            *self.by_key.entry(key).or_default() += 1;
+        }
+        if let Some(before) = before
+            && let Some(count) = self.by_key.get_mut(&before)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.by_key.remove(&before);
+            }
+        }
+    }
+
     /// Takes a session out.
     pub(super) fn remove(&mut self, id: SessionId) -> Session {
         self.unbind(id);
+        self.give(id, None);
         let session = self.slots[id.0].take().expect("the session has not ended");
         self.by_name.remove(&session.name);
         self.free.push(id.0);

@@ -4,6 +4,7 @@
 //! in and go out, and the same inputs give the same outputs.
 
 mod appends;
+mod authority;
 mod backlog;
 mod chunk;
 mod frames;
@@ -21,8 +22,9 @@ mod session;
 mod status;
 mod time;
 
+pub use authority::{Authority, Grant, Grants};
 pub use chunk::{Chunk, OpenBatch};
-pub use input::{Input, LoadError, Packet, Undelivered};
+pub use input::{Input, LoadError, Packet, Proof, Undelivered};
 pub use limits::Limits;
 pub use members::SessionId;
 pub use ready::{Event, Frames, Outgoing, Ready, Write};

@@ -17,7 +17,7 @@ pub struct Ready {
     pub writes: Vec<Write>,
     /// What to hand to the sockets, in this order.
     pub sends: Vec<Outgoing>,
-    /// Plain TCP connections to close.
+    /// Connections to close: of plain TCP peers, and of peers whose key is not good for them.
     pub closes: Vec<Route>,
     /// Stretches of the log to read; each is answered by one
     /// [`Input::Loaded`](super::Input::Loaded).
@@ -128,6 +128,8 @@ pub enum Event {
     Undecodable(Option<Name>, DecodeError),
     /// A peer's message was refused.
     Refused(Option<Name>, Code),
+    /// Somebody was not let in.
+    TurnedAway(&'static str),
     /// A member is behind what is kept, and goes on from this number.
     Skipped(Name, OrderNumber),
     /// A message longer than a plain TCP peer can take was cut, or one that is not text was

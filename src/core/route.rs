@@ -21,9 +21,19 @@ pub struct Route {
     pub id: Arc<[u8]>,
     /// Whether the peer puts an empty frame before its messages and so wants one before ours.
     pub delimited: bool,
+    /// The number of the connection, see [`Proof`](super::Proof); 0 without keys, where the
+    /// socket's name for it has to do.
+    pub connection: u64,
 }
 
 impl Route {
+    /// Whether both lead to the same connection.
+    #[must_use]
+    pub fn is_same_connection(&self, other: &Self) -> bool {
+        (self.transport, self.connection, &self.id)
+            == (other.transport, other.connection, &other.id)
+    }
+
     /// Whether libzmq made the id up: such a peer cannot come back as itself, and its id must
     /// not be shown, as the next one can be guessed from it.
     #[must_use]

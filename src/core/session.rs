@@ -17,7 +17,7 @@ use super::publisher::Publisher;
 use super::{Limits, Now, Route, Time};
 use crate::wire::raw::Splitter;
 use crate::wire::sessions::{SequenceRun, SessionEntry};
-use crate::wire::{Dialect, Name, OrderNumber};
+use crate::wire::{Dialect, Name, OrderNumber, PublicKey};
 
 /// A member. Invariant: `floor <= next <= sent`, unless nothing was ever in flight.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub(super) struct Session {
     pub(super) publisher: Publisher,
     /// Runs to confirm with the next sends.
     pub(super) confirms: Vec<SequenceRun>,
+    /// The key that it was last spoken for with; `None` without keys.
+    pub(super) key: Option<PublicKey>,
     /// When it last said something.
     pub(super) heard: Now,
     /// Whether it is there.
@@ -119,6 +121,7 @@ impl Session {
             resend: Resend::Idle,
             publisher: Publisher::default(),
             confirms: Vec::new(),
+            key: None,
             heard: now,
             life: Life::Here,
             splitter: Splitter::default(),

@@ -4,7 +4,7 @@
 //! and no transport that orden does not serve.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 /// What `:PORT` and `localhost` mean, on both sides: a name could resolve to another family.
@@ -68,6 +68,18 @@ impl Address {
             return Err(BadAddress::Wildcard(self.clone()));
         }
         Ok(self.to_string())
+    }
+
+    /// Whether nobody beyond this machine can reach it.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match &self.0 {
+            Place::Tcp { host, .. } => {
+                let number = host.trim_start_matches('[').trim_end_matches(']');
+                number.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+            }
+            Place::Ipc { .. } => true,
+        }
     }
 
     /// Whether the socket must be told to speak IPv6.
@@ -151,6 +163,23 @@ fn is_name(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_this_machine_reaches() {
+        let is_local = |text: &str| text.parse::<Address>().unwrap().is_local();
+        for text in [
+            ":1",
+            "localhost:1",
+            "127.3.0.1:1",
+            "[::1]:1",
+            "ipc:///tmp/x",
+        ] {
+            assert!(is_local(text), "{text}");
+        }
+        for text in ["*:1", "0.0.0.0:1", "192.168.1.1:1", "broker:1", "[::]:1"] {
+            assert!(!is_local(text), "{text}");
+        }
+    }
 
     fn bound(text: &str) -> String {
         text.parse::<Address>().unwrap().to_bind()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orden::broker::{Broker, Config, Storage, Sync};
+use orden::broker::{Broker, Config, DoorLimits, Storage, Sync};
 use orden::client::connection::{self, Connection};
 use orden::client::{Client, Clock, Context, Deliveries, Options};
 use orden::core::Limits;
@@ -34,6 +34,8 @@ impl Stage {
             },
             sync: Sync::Never,
             limits,
+            door: DoorLimits::default(),
+            security: None,
         })
         .unwrap();
         let address = broker.endpoints()[0].parse().unwrap();

@@ -19,6 +19,10 @@ def run(description, send, receive):
         socket.routing_id = args.name.encode()
         socket.linger = 5000
         socket.probe_router = args.join == "probe"
+        for option, value in peer.curve(args).items():
+            setattr(socket, option, value)
+            # With a key one speaks first on each connection: it proves who is there now.
+            socket.probe_router = socket.immediate = True
         socket.connect(args.address)
         if args.join not in ("probe", "publish"):
             send(socket, -1 if args.join == "ack" else int(args.join), True, b"")

@@ -22,8 +22,10 @@ PATIENCE, FRAME_BYTES = 5, 50_000  # seconds without news; bytes of texts to a f
 class Client:
     """Whatever is published is ordered once; whatever is ordered is delivered once."""
 
-    def __init__(self, address, name):
+    def __init__(self, address, name, **options):
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
+        for option, value in options.items():
+            setattr(self.socket, option, value)
         self.socket.connect(address)
         self.name, self.log_id, self.next = name.encode(), 0, None  # the next to deliver
         self.unconfirmed, self.sent = [], 0  # texts, and how many of them were sent
@@ -129,7 +131,7 @@ class Deaf(Client):
 
 def main():
     args = peer.arguments(__doc__)
-    client = (Client if args.ack else Deaf)(args.address, args.name)
+    client = (Client if args.ack else Deaf)(args.address, args.name, **peer.curve(args))
     deliveries = peer.Deliveries(args.expect)
     held, stdin = args.hold, sys.stdin.fileno()
     while held or args.texts or client.unconfirmed or deliveries.missing > 0:

@@ -21,12 +21,25 @@ def arguments(description):
     add("--ack", type=stride, default="each", metavar="each|every:K|never")
     add("--join", default="ack", metavar="ack|probe|publish|N", help="what a pyzmq peer of a fixed "
         "dialect says first: an ACK of -1, an empty message, what it publishes, or an ACK of N")
+    add("--curve-key", metavar="FILE", help="encrypt, and be known by this secret key")
+    add("--server-key", metavar="FILE", help="the broker's public key")
     add("--deadline", type=float, default=60, metavar="SECONDS", help="fail if it takes longer")
     args = parser.parse_args()
     args.texts = [f"{args.text_prefix} {i + 1}" for i in range(args.publish)]
     if args.publish or args.expect:
         fail_after(args.deadline)
     return args
+
+
+def curve(args):
+    """The options of a socket that encrypts what it sends, for the broker with that key only."""
+    if not args.curve_key:
+        return {}
+    from zmq.auth import load_certificate
+
+    public, secret = load_certificate(args.curve_key)
+    server, _ = load_certificate(args.server_key)
+    return dict(curve_publickey=public, curve_secretkey=secret, curve_serverkey=server)
 
 
 def stride(text):

@@ -79,6 +79,7 @@ impl Scene {
             delimited,
             body,
             excess,
+            proof: None,
         }));
     }
 

@@ -156,11 +156,22 @@ impl Sequencer {
             Err(LoadError::Unreadable(why)) => {
                 self.backlog.loaded(from, None);
                 self.counters.refused("unreadable");
-                return self.events.push(Event::Unreadable(why));
+                self.events.push(Event::Unreadable(why));
+                return self.serve_put_off();
             }
         }
         for id in waiting {
             self.mark_to_serve(id);
+        }
+        self.serve_put_off();
+    }
+
+    /// Lets those ask again who were behind when too many others were.
+    fn serve_put_off(&mut self) {
+        if self.backlog.take_put_off() {
+            for id in self.members.bound().to_vec() {
+                self.mark_to_serve(id);
+            }
         }
     }
 
@@ -189,12 +200,20 @@ impl Sequencer {
         let Some(id) = self.members.by_route(to.transport, &to.id) else {
             return;
         };
+        let guarded = self.is_guarded();
         let session = self.members.get_mut(id);
+        if session
+            .route
+            .as_ref()
+            .is_none_or(|route| !route.is_same_connection(to))
+        {
+            return;
+        }
         self.counters.refused(match why {
             Undelivered::Full => "peer_full",
             Undelivered::Gone => "peer_gone",
         });
-        let lasting_fixed = session.dialect != Dialect::Native && !session.transient;
+        let lasting_fixed = session.dialect != Dialect::Native && !session.transient && !guarded;
         if why == Undelivered::Gone && !lasting_fixed {
             return self.set_away(now, id);
         }

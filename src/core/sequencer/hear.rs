@@ -12,11 +12,16 @@ use crate::wire::{Acked, ClientMessage, DecodeError, Dialect, Name, binary, deco
 impl Sequencer {
     /// A ZeroMQ peer has sent a message.
     pub(super) fn packet(&mut self, now: Now, packet: Packet<'_>) {
-        let known = self.members.by_route(Transport::Zmq, packet.id);
-        if packet.excess {
-            return self.undecodable(known, &packet, DecodeError::TooManyFrames);
+        let decoded = if packet.excess {
+            Err(DecodeError::TooManyFrames)
+        } else {
+            decode(packet.body)
+        };
+        if let Some(denial) = self.denies(now, &packet, decoded.as_ref().ok()) {
+            return self.deny(now, &packet, &denial);
         }
-        let message = match decode(packet.body) {
+        let known = self.members.by_route(Transport::Zmq, packet.id);
+        let message = match decoded {
             Ok(message) => message,
             Err(error) => return self.undecodable(known, &packet, error),
         };
@@ -29,6 +34,7 @@ impl Sequencer {
                 self.fixed(now, known, &packet, dialect, message);
             }
         }
+        self.bind_to_key(&packet);
     }
 
     /// A native peer speaks, which must have said hello before.
@@ -113,6 +119,7 @@ impl Sequencer {
             transport: Transport::Tcp,
             id: id.into(),
             delimited: false,
+            connection: 0,
         };
         let Ok(mut name) = Name::new(name.as_bytes()) else {
             return self.closes.push(route);

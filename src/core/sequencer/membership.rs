@@ -166,6 +166,12 @@ impl Sequencer {
         start: Option<OrderNumber>,
         route: &Route,
     ) -> Option<SessionId> {
+        let longest = self.limits.name_bytes;
+        if name.as_bytes().len() > longest {
+            let text = "the name is longer than the broker takes";
+            self.refuse(route, dialect, Code::LimitReached, longest as u64, text);
+            return None;
+        }
         if self.members.len() >= self.limits.members {
             let limit = self.limits.members as u64;
             let text = "the broker has as many members as it takes";
@@ -205,6 +211,7 @@ impl Sequencer {
                 transport: Transport::Zmq,
                 id: name.as_bytes().into(),
                 delimited: false,
+                connection: 0,
             };
             self.members.bind(id, route);
             self.mark_to_serve(id);

@@ -5,17 +5,22 @@
 //! one or more steps, says what is to be done: first write, then send.
 //! [`deadline`](Sequencer::deadline) says when to step with [`Input::Tick`] at the latest.
 //!
+//! * `admission.rs`: who is let in, where keys decide that.
 //! * `hear.rs`: what peers say; who they are.
 //! * `membership.rs`: joining, coming back, being superseded, leaving.
 //! * `publish.rs`: ordering messages, exactly once.
 //! * `deliver.rs`: feeding members, acknowledgements, resending.
 
+mod admission;
 mod deliver;
 mod hear;
 mod membership;
 mod publish;
 
+use std::collections::VecDeque;
+
 use super::appends::Appends;
+use super::authority::Authority;
 use super::backlog::Backlog;
 use super::members::{Members, SessionId};
 use super::outbox::Outbox;
@@ -53,6 +58,9 @@ pub struct Sequencer {
     fed_up_to: OrderNumber,
     loads: Vec<OrderNumber>,
     closes: Vec<Route>,
+    /// Connections that are told why before they end, and when that is.
+    closing: VecDeque<(Time, Route)>,
+    authority: Authority,
     events: Vec<Event>,
     counters: Counters,
     guests: GuestNames,
@@ -81,6 +89,8 @@ impl Sequencer {
             fed_up_to: next,
             loads: Vec::new(),
             closes: Vec::new(),
+            closing: VecDeque::new(),
+            authority: Authority::Open,
             events: Vec::new(),
             counters: Counters::default(),
             guests: GuestNames { state: seed },
@@ -105,6 +115,11 @@ impl Sequencer {
             }
             Input::Undelivered { to, why } => self.undelivered(now, to, why),
             Input::Loaded { from, result } => self.loaded(from, result),
+            Input::Refused(reason) => {
+                self.counters.refused(reason);
+                self.events.push(Event::TurnedAway(reason));
+            }
+            Input::Grants(grants) => self.regrant(now, grants),
             Input::Tick => self.tick(now),
         }
     }
@@ -116,6 +131,7 @@ impl Sequencer {
             self.save_at = Some(now.time + self.limits.floors_every);
         }
         self.close_batch();
+        self.close_refused(now);
         self.serve(now);
         Ready {
             writes: self.appends.take(),
@@ -129,7 +145,9 @@ impl Sequencer {
     /// When to step with [`Input::Tick`] at the latest, if nothing else happens.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        self.wake_at.into_iter().chain(self.save_at).min()
+        let closing = self.closing.front().map(|(at, _)| *at);
+        let others = self.save_at.into_iter().chain(closing);
+        self.wake_at.into_iter().chain(others).min()
     }
 
     /// Notes that everything the machine has given out to write is on disk.

@@ -1,0 +1,145 @@
+//! The list of keys that may do something: read at start, and again whenever it changes.
+//!
+//! A list that cannot be read leaves in force what was read before; it never lets anybody in.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::Error;
+use super::exchange::Inbound;
+use crate::core::Grants;
+use crate::wire::PublicKey;
+use crate::wire::key_file::{self, KeyFile};
+
+/// How often the files are looked at: a removed key is out within a second.
+const EVERY: Duration = Duration::from_millis(400);
+/// The extension of public key files, as pyzmq has it.
+const PUBLIC: &str = "key";
+
+/// The keys in force, for the thread that answers handshakes. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known(Arc<RwLock<Grants>>);
+
+impl Known {
+    /// Whether somebody with this key is let in at all.
+    pub(super) fn holds(&self, key: &PublicKey) -> bool {
+        let grants = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        grants.get(key).is_some()
+    }
+
+    fn replace(&self, grants: Grants) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = grants;
+    }
+}
+
+/// The file, or directory of `*.key` files, that says who may do what.
+#[derive(Debug)]
+pub(super) struct Authorized {
+    path: PathBuf,
+    seen: Vec<Seen>,
+    known: Known,
+}
+
+/// How a file looked: any change of it shows here.
+type Seen = (PathBuf, u64, u64, i64, i64);
+
+impl Authorized {
+    /// Reads the list for the first time.
+    pub(super) fn open(path: &Path) -> Result<(Self, Grants), Error> {
+        let seen = look(path).map_err(|error| Error::Keys(path.to_owned(), error.to_string()))?;
+        let grants = read(path)?;
+        let known = Known::default();
+        known.replace(grants.clone());
+        let authorized = Self {
+            path: path.to_owned(),
+            seen,
+            known,
+        };
+        Ok((authorized, grants))
+    }
+
+    /// The keys in force.
+    pub(super) fn known(&self) -> Known {
+        self.known.clone()
+    }
+
+    /// Tells the sequencer of every change, until `stop` is gone.
+    pub(super) fn watch(mut self, stop: &Receiver<()>, inbound: &Sender<Inbound>) {
+        while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(EVERY) {
+            // Before the files are read: what changes meanwhile is seen the next time.
+            let Ok(seen) = look(&self.path) else {
+                continue;
+            };
+            if seen == self.seen {
+                continue;
+            }
+            self.seen = seen;
+            match read(&self.path) {
+                Ok(grants) => {
+                    log::info!("{} keys are authorized now", grants.len());
+                    // First nobody new gets in, then those who are in are looked at.
+                    self.known.replace(grants.clone());
+                    if inbound.send(Inbound::Grants(grants)).is_err() {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    log::error!("{error}; the keys that were authorized before still are");
+                }
+            }
+        }
+    }
+}
+
+/// How the files look now, without reading them.
+fn look(path: &Path) -> std::io::Result<Vec<Seen>> {
+    let mut seen = Vec::new();
+    for file in files(path)? {
+        let data = fs::metadata(&file)?;
+        let changed = data.ctime() ^ (data.ctime_nsec() << 32);
+        seen.push((file, data.ino(), data.len(), data.mtime_nsec(), changed));
+    }
+    Ok(seen)
+}
+
+fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let file = entry?.path();
+        if file
+            .extension()
+            .is_some_and(|extension| extension == PUBLIC)
+        {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<Grants, Error> {
+    let failed = |file: &Path, why: String| Error::Keys(file.to_owned(), why);
+    let single = !path.is_dir();
+    let mut keys = Vec::new();
+    for file in files(path).map_err(|error| failed(path, error.to_string()))? {
+        let bytes = fs::read(&file).map_err(|error| failed(&file, error.to_string()))?;
+        match KeyFile::decode(&bytes) {
+            Ok(key) => keys.push(key),
+            // A single file may also be a list of keys.
+            Err(_) if single => {
+                let list = key_file::decode_list(&bytes);
+                keys.extend(list.map_err(|bad| failed(&file, bad.to_string()))?);
+            }
+            Err(bad) => return Err(failed(&file, bad.to_string())),
+        }
+    }
+    Ok(Grants::new(keys))
+}

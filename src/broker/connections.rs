@@ -1,0 +1,266 @@
+//! Which connection a routing id leads to, where keys decide who is served.
+//!
+//! In the fixed dialects a routing id is a name, so that once its owner's connection has ended
+//! anybody with a key can connect under it. What was meant for the owner must not get there. So
+//! a route holds the number of its connection, and leads somewhere only while this table knows
+//! that very connection to be open.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use crate::core::{Proof, Route, Time, Transport};
+
+/// A connection to cut: its descriptor's number, and who has to be at its other end for the
+/// number not to have gone to another.
+pub(super) type Cut = (RawFd, SocketAddr);
+
+/// The connections of the ROUTER.
+#[derive(Debug)]
+pub(super) struct Connections {
+    by_id: HashMap<Box<[u8]>, Heard>,
+    open: HashMap<RawFd, Open>,
+    /// The newest number there was when the last connection of a descriptor ended.
+    ended: HashMap<RawFd, u64>,
+    /// How many were accepted from an address in this second.
+    accepted: HashMap<IpAddr, u32>,
+    second: Time,
+    bounds: Bounds,
+}
+
+/// What is allowed to those who connect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// The most connections that are accepted from an address in a second.
+    pub(super) a_second: u32,
+    /// How long a connection may be open and say nothing; `None`: for ever.
+    pub(super) silence: Option<Duration>,
+}
+
+/// A connection that has spoken.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    number: u64,
+    descriptor: RawFd,
+}
+
+#[derive(Debug)]
+struct Open {
+    peer: Option<SocketAddr>,
+    since: Time,
+    /// Numbers up to this are those of connections that had the descriptor before.
+    after: u64,
+    /// Under which routing id it has spoken.
+    id: Option<Box<[u8]>>,
+}
+
+impl Connections {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            by_id: HashMap::new(),
+            open: HashMap::new(),
+            ended: HashMap::new(),
+            accepted: HashMap::new(),
+            second: Time::default(),
+            bounds,
+        }
+    }
+
+    /// Somebody has connected; gives it back if there were too many of late.
+    pub(super) fn accepted(
+        &mut self,
+        now: Time,
+        descriptor: RawFd,
+        peer: Option<SocketAddr>,
+    ) -> Option<Cut> {
+        let after = self.ended.get(&descriptor).copied().unwrap_or(0);
+        let open = Open {
+            peer,
+            since: now,
+            after,
+            id: None,
+        };
+        self.open.insert(descriptor, open);
+        if now.since(self.second) >= Duration::from_secs(1) {
+            self.second = now;
+            self.accepted.clear();
+        }
+        let peer = peer?;
+        let count = self.accepted.entry(peer.ip()).or_default();
+        *count += 1;
+        (*count > self.bounds.a_second).then_some((descriptor, peer))
+    }
+
+    /// A connection has ended; `newest` is the newest number that any has. Gives the route that
+    /// led to it.
+    pub(super) fn ended(&mut self, descriptor: RawFd, newest: u64) -> Option<Route> {
+        self.ended.insert(descriptor, newest);
+        let id = self.open.remove(&descriptor)?.id?;
+        let heard = self.by_id.get(&id);
+        let number = heard.filter(|heard| heard.descriptor == descriptor)?.number;
+        self.by_id.remove(&id);
+        Some(Route {
+            transport: Transport::Zmq,
+            id: id.into(),
+            delimited: false,
+            connection: number,
+        })
+    }
+
+    /// A message has come; `descriptor` is asked for once a connection.
+    pub(super) fn heard(
+        &mut self,
+        id: &[u8],
+        proof: Proof,
+        descriptor: impl FnOnce() -> Option<RawFd>,
+    ) {
+        let number = proof.connection;
+        if self
+            .by_id
+            .get(id)
+            .is_some_and(|heard| heard.number == number)
+        {
+            return;
+        }
+        let Some(descriptor) = descriptor() else {
+            return;
+        };
+        // What is read late, from a connection that has ended: there is nobody to answer to.
+        let Some(open) = self
+            .open
+            .get_mut(&descriptor)
+            .filter(|open| number > open.after)
+        else {
+            return;
+        };
+        open.id = Some(id.into());
+        self.by_id.insert(id.into(), Heard { number, descriptor });
+    }
+
+    /// Whether a route leads to the connection that it was made for.
+    pub(super) fn leads(&self, route: &Route) -> bool {
+        let heard = self.by_id.get(&route.id[..]);
+        heard.is_some_and(|heard| heard.number == route.connection)
+    }
+
+    /// What to cut for a route to end.
+    pub(super) fn end_of(&self, route: &Route) -> Option<Cut> {
+        let heard = self.by_id.get(&route.id[..]);
+        let heard = heard.filter(|heard| heard.number == route.connection)?;
+        let open = self.open.get(&heard.descriptor)?;
+        Some((heard.descriptor, open.peer?))
+    }
+
+    /// What to cut because it has been silent from its beginning: it may be one that libzmq does
+    /// not read, as its routing id is taken, or one that keeps a routing id from its owner.
+    pub(super) fn silent(&mut self, now: Time) -> Vec<Cut> {
+        let Some(silence) = self.bounds.silence else {
+            return Vec::new();
+        };
+        let mut cuts = Vec::new();
+        for (&descriptor, open) in &mut self.open {
+            if open.id.is_none() && now.since(open.since) >= silence {
+                // If cutting it does not end it, it is tried again.
+                open.since = now;
+                cuts.extend(open.peer.map(|peer| (descriptor, peer)));
+            }
+        }
+        cuts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::PublicKey;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn connections() -> Connections {
+        let bounds = Bounds {
+            a_second: 2,
+            silence: Some(5 * SECOND),
+        };
+        Connections::new(bounds)
+    }
+
+    fn peer(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    fn proof(connection: u64) -> Proof {
+        Proof {
+            key: PublicKey::new([1; 32]),
+            connection,
+        }
+    }
+
+    fn route(id: &[u8], connection: u64) -> Route {
+        Route {
+            transport: Transport::Zmq,
+            id: id.into(),
+            delimited: false,
+            connection,
+        }
+    }
+
+    #[test]
+    fn a_route_ends_with_its_connection() {
+        let mut table = connections();
+        table.accepted(Time::default(), 7, Some(peer(1)));
+        assert!(!table.leads(&route(b"ana", 1)), "it has not spoken");
+        table.heard(b"ana", proof(1), || Some(7));
+        assert!(table.leads(&route(b"ana", 1)) && !table.leads(&route(b"ana", 2)));
+        assert_eq!(table.end_of(&route(b"ana", 1)), Some((7, peer(1))));
+        assert_eq!(table.ended(7, 1), Some(route(b"ana", 1)));
+        assert!(!table.leads(&route(b"ana", 1)));
+    }
+
+    #[test]
+    fn what_is_read_late_revives_nothing() {
+        let mut table = connections();
+        table.accepted(Time::default(), 7, Some(peer(1)));
+        table.ended(7, 1);
+        table.heard(b"ana", proof(1), || Some(7));
+        assert!(!table.leads(&route(b"ana", 1)), "the descriptor is closed");
+        // The descriptor's number goes to another connection.
+        table.accepted(Time::default(), 7, Some(peer(2)));
+        table.heard(b"ana", proof(1), || Some(7));
+        assert!(
+            !table.leads(&route(b"ana", 1)),
+            "the number is the old connection's"
+        );
+        table.heard(b"eva", proof(2), || Some(7));
+        assert!(table.leads(&route(b"eva", 2)));
+    }
+
+    #[test]
+    fn whoever_says_nothing_is_cut_and_cut_again() {
+        let mut table = connections();
+        let start = Time::default();
+        table.accepted(start, 7, Some(peer(1)));
+        table.accepted(start, 8, Some(peer(2)));
+        table.heard(b"ana", proof(1), || Some(8));
+        assert!(table.silent(start + 4 * SECOND).is_empty());
+        for seconds in [5, 10] {
+            let cut = (7, peer(1));
+            assert_eq!(table.silent(start + seconds * SECOND), [cut]);
+        }
+    }
+
+    #[test]
+    fn too_many_in_a_second() {
+        let mut table = connections();
+        let cut = |table: &mut Connections, descriptor, at| {
+            table
+                .accepted(Time::default() + at, descriptor, Some(peer(1)))
+                .is_some()
+        };
+        let cuts: Vec<_> = (5..8)
+            .map(|number| cut(&mut table, number, SECOND))
+            .collect();
+        assert_eq!(cuts, [false, false, true]);
+        assert!(!cut(&mut table, 9, 2 * SECOND));
+    }
+}

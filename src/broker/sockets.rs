@@ -1,0 +1,167 @@
+//! How the broker's sockets are made: options, limits, encryption. Nothing here sends or receives.
+
+use std::time::Duration;
+
+use super::connections::Bounds;
+use super::libzmq::{enforce_zap_domain, seed_generated_ids};
+use super::monitor::Monitor;
+use crate::wire::{PublicKey, SecretKey};
+
+/// Frames that a peer may have waiting to be read by the broker, or by itself, before TCP is
+/// told to slow down. A member's window keeps what is sent below the second.
+const RECEIVE_HIGH_WATER_MARK: i32 = 256;
+/// ZMTP heartbeats end connections whose host is gone. The timeout is far above any stall: a
+/// peer that reads slowly answers late, as its answers queue behind what it has not read.
+const HEARTBEAT_MS: i32 = 30_000;
+const HEARTBEAT_TIMEOUT_MS: i32 = 120_000;
+/// With keys, a connection keeps its routing id until it ends, so those whose host is gone have
+/// to end sooner.
+const GUARDED_HEARTBEAT_MS: i32 = 10_000;
+const GUARDED_HEARTBEAT_TIMEOUT_MS: i32 = 30_000;
+/// Any text will do: one has to be set for libzmq to ask.
+const ZAP_DOMAIN: &str = "orden";
+const KEEPALIVE_IDLE_S: i32 = 60;
+const BACKLOG: i32 = 1024;
+/// What is still in libzmq's queues when the broker stops has this long to leave.
+const LINGER_MS: i32 = 1_000;
+
+/// Where sockets live that can talk to each other within the process.
+pub(super) type Context = zmq::Context;
+
+/// What the sockets are to be like.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    /// The ROUTER's endpoint.
+    pub(super) endpoint: String,
+    /// The STREAM socket's endpoint, if there is to be one.
+    pub(super) tcp_endpoint: Option<String>,
+    /// The most bytes of a frame.
+    pub(super) frame_bytes: usize,
+    /// The most frames on their way to a peer.
+    pub(super) send_high_water_mark: usize,
+    /// How long a handshake may take.
+    pub(super) handshake: Duration,
+    /// What is allowed to those who connect.
+    pub(super) bounds: Bounds,
+    /// The broker's own key, if keys decide who is served.
+    pub(super) secret: Option<SecretKey>,
+}
+
+/// The ROUTER, bound and watched.
+///
+/// # Errors
+/// The endpoint that cannot be bound, and why.
+pub(super) fn router(
+    context: &zmq::Context,
+    options: &Options,
+) -> Result<(zmq::Socket, Monitor), super::Error> {
+    let mut monitor = None;
+    let router = bind(context, zmq::ROUTER, &options.endpoint, options, |router| {
+        monitor = Some(Monitor::of(router, context)?);
+        if let Some(secret) = &options.secret {
+            guard(router, secret)?;
+        } else {
+            router.set_router_handover(true)?;
+            router.set_heartbeat_ivl(HEARTBEAT_MS)?;
+            router.set_heartbeat_timeout(HEARTBEAT_TIMEOUT_MS)?;
+        }
+        router.set_router_mandatory(true)?;
+        router.set_maxmsgsize(i64::try_from(options.frame_bytes).unwrap_or(i64::MAX))?;
+        router.set_sndhwm(i32::try_from(options.send_high_water_mark).unwrap_or(i32::MAX))?;
+        router.set_rcvhwm(RECEIVE_HIGH_WATER_MARK)
+    })?;
+    Ok((router, monitor.expect("a socket that is bound is watched")))
+}
+
+/// The STREAM socket, if there is to be one.
+///
+/// # Errors
+/// The endpoint that cannot be bound, and why.
+pub(super) fn stream(
+    context: &zmq::Context,
+    options: &Options,
+) -> Result<Option<zmq::Socket>, super::Error> {
+    let endpoint = options.tcp_endpoint.as_ref();
+    let stream = endpoint.map(|endpoint| {
+        bind(context, zmq::STREAM, endpoint, options, |stream| {
+            stream.set_rcvhwm(RECEIVE_HIGH_WATER_MARK)
+        })
+    });
+    stream.transpose()
+}
+
+fn bind(
+    context: &zmq::Context,
+    kind: zmq::SocketType,
+    endpoint: &str,
+    options: &Options,
+    more: impl FnOnce(&mut zmq::Socket) -> zmq::Result<()>,
+) -> Result<zmq::Socket, super::Error> {
+    let failed = |error: zmq::Error| super::Error::Bind {
+        endpoint: endpoint.to_owned(),
+        why: error.to_string(),
+    };
+    let mut socket = context.socket(kind).map_err(socket_error)?;
+    let handshake = i32::try_from(options.handshake.as_millis()).unwrap_or(i32::MAX);
+    socket.set_linger(LINGER_MS).map_err(socket_error)?;
+    socket.set_backlog(BACKLOG).map_err(socket_error)?;
+    socket.set_handshake_ivl(handshake).map_err(socket_error)?;
+    socket.set_tcp_keepalive(1).map_err(socket_error)?;
+    socket
+        .set_tcp_keepalive_idle(KEEPALIVE_IDLE_S)
+        .map_err(socket_error)?;
+    more(&mut socket).map_err(socket_error)?;
+    socket.bind(endpoint).map_err(failed)?;
+    Ok(socket)
+}
+
+/// Lets nobody in whose key is not vouched for. A second connection under a routing id gets
+/// nothing: it may be anybody's, and nothing may be taken from the first.
+fn guard(router: &mut zmq::Socket, secret: &SecretKey) -> zmq::Result<()> {
+    router.set_router_handover(false)?;
+    router.set_heartbeat_ivl(GUARDED_HEARTBEAT_MS)?;
+    router.set_heartbeat_timeout(GUARDED_HEARTBEAT_TIMEOUT_MS)?;
+    router.set_curve_server(true)?;
+    router.set_curve_secretkey(secret.as_bytes())?;
+    router.set_zap_domain(ZAP_DOMAIN)?;
+    enforce_zap_domain(router)
+}
+
+/// A context for the broker's sockets, whose generated routing ids cannot be guessed.
+///
+/// # Errors
+/// When the system has no randomness.
+pub(super) fn context() -> Result<zmq::Context, super::Error> {
+    seed_generated_ids(random_u32()?);
+    Ok(zmq::Context::new())
+}
+
+/// A new pair of keys.
+///
+/// # Errors
+/// When libzmq was built without CURVE.
+pub(super) fn key_pair() -> Result<(PublicKey, SecretKey), super::Error> {
+    let pair = zmq::CurveKeyPair::new().map_err(socket_error)?;
+    Ok((
+        PublicKey::new(pair.public_key),
+        SecretKey::new(pair.secret_key),
+    ))
+}
+
+/// Whether libzmq can do what keys need.
+pub(super) fn has_curve() -> bool {
+    zmq::has("curve") == Some(true)
+}
+
+/// What libzmq says has failed.
+pub(super) fn socket_error(error: zmq::Error) -> super::Error {
+    super::Error::Socket(error.to_string())
+}
+
+/// A number from the system.
+///
+/// # Errors
+/// When the system has no randomness.
+pub(super) fn random_u32() -> Result<u32, super::Error> {
+    getrandom::u32().map_err(|error| super::Error::Randomness(error.to_string()))
+}
