@@ -3,5 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod blocking;
+mod chat;
 mod connection;
+mod pipe;
+mod program;
+mod proxy;
+mod reconnect;
 mod stage;

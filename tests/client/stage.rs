@@ -7,44 +7,77 @@ use orden::client::connection::{self, Connection};
 use orden::client::{Client, Clock, Context, Deliveries, Options};
 use orden::core::Limits;
 use orden::core::participant::{self, Event, Settings};
+use orden::store;
 use orden::wire::{Address, Name};
+use tempfile::TempDir;
 
 /// Nothing here takes this long unless it hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(20);
 
-/// A broker that keeps its log in memory.
+/// A broker, which can be stopped and started again at the same address.
 pub(crate) struct Stage {
+    config: Config,
     broker: Option<Broker>,
+    /// Where its log is kept, if it is.
+    _directory: Option<TempDir>,
     pub(crate) address: Address,
     pub(crate) context: Context,
     pub(crate) clock: Clock,
 }
 
 impl Stage {
+    /// A broker that keeps its log in memory.
     pub(crate) fn new() -> Self {
-        Self::with_limits(Limits::default())
+        let storage = Storage::Memory {
+            retain_bytes: 1 << 30,
+        };
+        Self::with(storage, None)
     }
 
-    pub(crate) fn with_limits(limits: Limits) -> Self {
-        let broker = Broker::start(&Config {
+    /// A broker that knows after a restart what it knew before.
+    pub(crate) fn durable() -> Self {
+        let directory = TempDir::new().unwrap();
+        let options = store::Options::new(directory.path().join("log"));
+        Self::with(Storage::Files(options), Some(directory))
+    }
+
+    fn with(storage: Storage, directory: Option<TempDir>) -> Self {
+        let mut config = Config {
             endpoint: "tcp://127.0.0.1:*".to_owned(),
             tcp_endpoint: None,
-            storage: Storage::Memory {
-                retain_bytes: 1 << 30,
-            },
+            storage,
             sync: Sync::Never,
-            limits,
+            limits: Limits::default(),
             door: DoorLimits::default(),
             security: None,
-        })
-        .unwrap();
-        let address = broker.endpoints()[0].parse().unwrap();
+        };
+        let broker = Broker::start(&config).unwrap();
+        config.endpoint.clone_from(&broker.endpoints()[0]);
         Self {
             broker: Some(broker),
-            address,
+            _directory: directory,
+            address: config.endpoint.parse().unwrap(),
+            config,
             context: Context::new(),
             clock: Clock::start(),
         }
+    }
+
+    /// The broker ends in good order.
+    pub(crate) fn stop(&mut self) {
+        if let Some(broker) = self.broker.take() {
+            broker.stopper().stop();
+            broker.wait().unwrap();
+        }
+    }
+
+    /// It starts again where it was.
+    pub(crate) fn start(&mut self) {
+        assert!(self.broker.is_none());
+        // The port may be held for a moment by connections that have just ended.
+        let started = retry(|| Broker::start(&self.config).ok());
+        self.broker = Some(started);
     }
 
     /// What a client of this name is told by default.
@@ -85,11 +118,24 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if let Some(broker) = self.broker.take() {
-            broker.stopper().stop();
-            broker.wait().unwrap();
-        }
+        self.stop();
     }
+}
+
+/// Tries until it works.
+pub(crate) fn retry<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..DEADLINE.as_millis() / PAUSE.as_millis() {
+        if let Some(done) = attempt() {
+            return done;
+        }
+        pause(PAUSE);
+    }
+    panic!("it never works");
+}
+
+/// Lets time pass for others.
+pub(crate) fn pause(duration: Duration) {
+    crossbeam_channel::never::<()>().recv_timeout(duration).ok();
 }
 
 /// What a round brings.
