@@ -1,8 +1,8 @@
 //! The broker's shell: sockets, threads and clocks around the sequencing machine.
 //!
-//! Three threads. The [`dispatcher`] owns the sockets, the sequencer ([`driver`]) the machine and
-//! the log, the [`loader`] reads old stretches of the log. Between them lie bounded channels
-//! ([`exchange`]).
+//! Three threads. The `dispatcher` owns the sockets, the sequencer (`driver`) the machine and
+//! the log, the `loader` reads old stretches of the log. Between them lie bounded channels
+//! (`exchange`).
 
 mod ack_map;
 mod authorized;
