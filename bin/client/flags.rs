@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, ValueEnum};
 use log::LevelFilter;
+use orden::client::{BadKeys, Keys};
 use orden::wire::native::Start;
 use orden::wire::{Address, Name, OrderNumber};
 
@@ -34,6 +36,22 @@ pub(crate) struct Network {
     /// Where the broker is: HOST:PORT, :PORT (localhost), or a ZeroMQ endpoint (tcp://…, ipc://…)
     #[arg(long, env = "ORDEN_ADDRESS", value_name = "ADDRESS", value_parser = parse_address)]
     pub(crate) address: Address,
+    /// Our own secret key, as `orden-broker keygen` and pyzmq make it, for an encrypted connection
+    #[arg(
+        long,
+        env = "ORDEN_CURVE_KEY",
+        value_name = "FILE",
+        requires = "server_key"
+    )]
+    curve_key: Option<PathBuf>,
+    /// The broker's public key, which it has to prove to have
+    #[arg(
+        long,
+        env = "ORDEN_SERVER_KEY",
+        value_name = "FILE",
+        requires = "curve_key"
+    )]
+    server_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -130,6 +148,16 @@ pub(crate) enum Format {
     Text,
     /// `{"order":17,"from":"ana","message":"hola"}`; what is not UTF-8 in base64
     Json,
+}
+
+impl Network {
+    /// The keys, if the connection is to be encrypted.
+    pub(crate) fn keys(&self) -> Result<Option<Keys>, BadKeys> {
+        match (&self.curve_key, &self.server_key) {
+            (Some(own), Some(server)) => Keys::read(own, server).map(Some),
+            _ => Ok(None),
+        }
+    }
 }
 
 impl Input {

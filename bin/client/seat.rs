@@ -47,6 +47,7 @@ impl Seat {
     /// Joins the order, and waits for that as long as it takes.
     pub(crate) fn take(cli: &Cli, name: Name, default: OnExit) -> Result<Self, String> {
         let mut options = Options::new(cli.network.address.clone(), name);
+        options.keys = cli.network.keys().map_err(|error| error.to_string())?;
         options.settings.start = cli.session.from;
         // What is printed is acknowledged, and nothing else.
         options.settings.acknowledging = Acknowledging::ByApplication;
@@ -186,9 +187,9 @@ impl Events {
     fn hear(&mut self, event: &Event) {
         let address = &self.address;
         match event {
-            Event::Unreachable => {
+            Event::Unreachable(obstacle) => {
                 self.presence = Presence::Missed;
-                log::warn!("nobody answers at {address} yet: trying again");
+                log::warn!("{address}: {obstacle}; trying again");
             }
             Event::Away => {
                 self.presence = Presence::Missed;

@@ -88,6 +88,7 @@ impl Client {
     pub fn connect(options: Options) -> Result<Self, Error> {
         let Options {
             address,
+            keys,
             mut settings,
             limits,
             patience,
@@ -96,7 +97,8 @@ impl Client {
         let acknowledging = settings.acknowledging;
         // The machine cannot know when the application has dealt with a delivery.
         settings.acknowledging = Acknowledging::ByApplication;
-        let connection = Connection::open(&Context::new(), &address, settings, limits)?;
+        let context = Context::new();
+        let connection = Connection::open_with(&context, &address, keys, settings, limits)?;
         let shared = Arc::new(Shared::new()?);
         let (frames_in, frames) = bounded(INBOX);
         let (interrupt, interrupts) = bounded(1);

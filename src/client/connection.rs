@@ -13,6 +13,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::deliveries::Deliveries;
+use super::keys::Keys;
 use super::transport::{self, Context, LinkEvent, Sent, Transport, TransportError};
 use crate::core::Time;
 use crate::core::participant::{
@@ -26,6 +27,7 @@ use crate::wire::{Address, ClientSequence, OrderNumber};
 pub struct Connection {
     context: Context,
     address: Address,
+    keys: Option<Keys>,
     transport: Transport,
     link: Link,
     machine: Participant,
@@ -50,10 +52,25 @@ impl Connection {
         settings: Settings,
         limits: Limits,
     ) -> Result<Self, TransportError> {
+        Self::open_with(context, address, None, settings, limits)
+    }
+
+    /// The same, encrypted, if there are keys for that.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        context: &Context,
+        address: &Address,
+        keys: Option<Keys>,
+        settings: Settings,
+        limits: Limits,
+    ) -> Result<Self, TransportError> {
         Ok(Self {
             context: context.clone(),
             address: address.clone(),
-            transport: Transport::open(context, address)?,
+            transport: Transport::open(context, address, keys.as_ref())?,
+            keys,
             link: Link::Down,
             machine: Participant::new(settings, limits),
             unsent: None,
@@ -70,15 +87,15 @@ impl Connection {
             match event {
                 LinkEvent::Up => self.link(now, Link::Up),
                 LinkEvent::Down => self.link(now, Link::Down),
-                LinkEvent::Failed => {
-                    self.machine.step(now, Input::Unreachable);
+                LinkEvent::Failed(obstacle) => {
+                    self.machine.step(now, Input::Unreachable(obstacle));
                 }
             }
         }
         self.machine.step(now, Input::Tick);
         if self.link == Link::Up && self.machine.wants_connection() {
             // This one does not answer.
-            self.transport = Transport::open(&self.context, &self.address)?;
+            self.transport = Transport::open(&self.context, &self.address, self.keys.as_ref())?;
             self.link = Link::Down;
             self.unsent = None;
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::keys::Keys;
 use crate::core::participant::{Event, Limits, Settings};
 use crate::wire::{Address, Name};
 
@@ -10,6 +11,8 @@ use crate::wire::{Address, Name};
 pub struct Options {
     /// Where the broker is.
     pub address: Address,
+    /// For an encrypted connection.
+    pub keys: Option<Keys>,
     /// Who the client is and how it takes part.
     ///
     /// With [`Acknowledging::OnDelivery`](crate::core::participant::Acknowledging::OnDelivery) a
@@ -33,6 +36,7 @@ impl Options {
     pub fn new(address: Address, name: Name) -> Self {
         Self {
             address,
+            keys: None,
             settings: Settings::new(name),
             limits: Limits::default(),
             patience: Some(Duration::from_secs(10)),

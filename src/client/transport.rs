@@ -10,6 +10,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::keys::Keys;
+use crate::core::participant::Obstacle;
 use crate::wire::{Address, BadAddress};
 
 /// Frames on their way to the broker, before the socket says no. What is not sent yet is packed
@@ -30,8 +32,6 @@ const HEARTBEAT_TIMEOUT_MS: i32 = 120_000;
 const KEEPALIVE_IDLE_S: i32 = 60;
 /// How long a goodbye may take to leave. Nothing else is in the queues then.
 const LINGER_MS: i32 = 100;
-/// Bytes of a connection's identity, drawn at random: nobody can guess it and take it over.
-const IDENTITY_LEN: usize = 16;
 
 /// Why sockets fail. Nothing that the broker does leads to this.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,9 +42,6 @@ pub enum TransportError {
     /// libzmq does not do what it is asked.
     #[error("ZeroMQ: {0}")]
     Socket(String),
-    /// The system has no randomness to give.
-    #[error("no randomness: {0}")]
-    Randomness(String),
 }
 
 impl From<zmq::Error> for TransportError {
@@ -106,7 +103,7 @@ pub(super) enum LinkEvent {
     /// It is gone; libzmq makes another.
     Down,
     /// It could not be made; libzmq tries again.
-    Failed,
+    Failed(Obstacle),
 }
 
 /// What has become of a frame.
@@ -126,10 +123,21 @@ pub(super) struct Transport {
 
 impl Transport {
     /// Begins to connect; libzmq goes on with that until the transport is dropped.
-    pub(super) fn open(context: &Context, address: &Address) -> Result<Self, TransportError> {
+    ///
+    /// It has no routing id of its own: each connection gets one from the broker's libzmq. One
+    /// that comes back with the same could be taken for the one before, or be ignored beside it.
+    pub(super) fn open(
+        context: &Context,
+        address: &Address,
+        keys: Option<&Keys>,
+    ) -> Result<Self, TransportError> {
         let endpoint = address.to_connect()?;
         let dealer = context.0.socket(zmq::DEALER)?;
-        dealer.set_identity(&identity()?)?;
+        if let Some(keys) = keys {
+            dealer.set_curve_serverkey(keys.server.as_bytes())?;
+            dealer.set_curve_publickey(keys.public.as_bytes())?;
+            dealer.set_curve_secretkey(keys.secret.as_bytes())?;
+        }
         dealer.set_ipv6(address.is_ipv6())?;
         dealer.set_linger(LINGER_MS)?;
         dealer.set_sndhwm(SEND_HIGH_WATER_MARK)?;
@@ -183,7 +191,14 @@ impl Transport {
             if is(zmq::SocketEvent::DISCONNECTED) {
                 return Ok(Some(LinkEvent::Down));
             }
-            return Ok(Some(LinkEvent::Failed));
+            let obstacle = if is(zmq::SocketEvent::CONNECT_RETRIED) {
+                Obstacle::NobodyThere
+            } else if is(zmq::SocketEvent::HANDSHAKE_FAILED_AUTH) {
+                Obstacle::KeyRefused
+            } else {
+                Obstacle::OtherLanguage
+            };
+            return Ok(Some(LinkEvent::Failed(obstacle)));
         }
         Ok(None)
     }
@@ -259,13 +274,4 @@ fn watch(context: &Context, dealer: &zmq::Socket) -> Result<zmq::Socket, Transpo
     watcher.set_linger(0)?;
     watcher.connect(&endpoint)?;
     Ok(watcher)
-}
-
-fn identity() -> Result<[u8; IDENTITY_LEN], TransportError> {
-    let mut identity = [0; IDENTITY_LEN];
-    getrandom::fill(&mut identity)
-        .map_err(|error| TransportError::Randomness(error.to_string()))?;
-    // One that begins with zero would be one of libzmq's own.
-    identity[0] |= 1;
-    Ok(identity)
 }

@@ -5,6 +5,7 @@
 mod blocking;
 mod chat;
 mod connection;
+mod encrypted;
 mod pipe;
 mod program;
 mod proxy;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orden::broker::{Broker, Config, DoorLimits, Storage, Sync};
+use orden::broker::{Broker, Config, DoorLimits, Security, Storage, Sync};
 use orden::client::connection::{self, Connection};
 use orden::client::{Client, Clock, Context, Deliveries, Options};
 use orden::core::Limits;
@@ -32,17 +32,22 @@ impl Stage {
         let storage = Storage::Memory {
             retain_bytes: 1 << 30,
         };
-        Self::with(storage, None)
+        Self::with(storage, None, None)
+    }
+
+    /// One that serves certain keys only.
+    pub(crate) fn guarded(security: Security) -> Self {
+        let (storage, directory) = files();
+        Self::with(storage, Some(directory), Some(security))
     }
 
     /// A broker that knows after a restart what it knew before.
     pub(crate) fn durable() -> Self {
-        let directory = TempDir::new().unwrap();
-        let options = store::Options::new(directory.path().join("log"));
-        Self::with(Storage::Files(options), Some(directory))
+        let (storage, directory) = files();
+        Self::with(storage, Some(directory), None)
     }
 
-    fn with(storage: Storage, directory: Option<TempDir>) -> Self {
+    fn with(storage: Storage, directory: Option<TempDir>, security: Option<Security>) -> Self {
         let mut config = Config {
             endpoint: "tcp://127.0.0.1:*".to_owned(),
             tcp_endpoint: None,
@@ -50,7 +55,7 @@ impl Stage {
             sync: Sync::Never,
             limits: Limits::default(),
             door: DoorLimits::default(),
-            security: None,
+            security,
         };
         let broker = Broker::start(&config).unwrap();
         config.endpoint.clone_from(&broker.endpoints()[0]);
@@ -114,6 +119,12 @@ impl Stage {
             }
         }
     }
+}
+
+fn files() -> (Storage, TempDir) {
+    let directory = TempDir::new().unwrap();
+    let options = store::Options::new(directory.path().join("log"));
+    (Storage::Files(options), directory)
 }
 
 impl Drop for Stage {

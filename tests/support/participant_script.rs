@@ -8,7 +8,7 @@
 //!  numbering 1                 the first message gets this client sequence
 //!  limits ack-messages=3 …     see core::participant::Limits for the names
 //!  connected, disconnected     the connection is there, or gone
-//!  unreachable                 it could not be made
+//!  unreachable                 it could not be made; behind it perhaps `key`: ours is refused
 //!  welcome new begin=3 last=0  the broker's answer; also: back · end=N · log=ID · window=N ·
 //!                                largest=N
 //!  messages 3-5                the broker sends these; behind it perhaps `bytes=N`: of each
@@ -29,7 +29,7 @@
 use std::time::Duration;
 
 use expect_test::expect_file;
-use orden::core::participant::{Acknowledging, Input, Limits, Numbering};
+use orden::core::participant::{Acknowledging, Input, Limits, Numbering, Obstacle};
 use orden::wire::native::{self, Goodbye, Start};
 use orden::wire::reply::{self, Code, Refusal, Welcome};
 use orden::wire::sessions::SequenceRun;
@@ -86,7 +86,8 @@ fn run(scene: &mut Scene, line: &str) {
         }),
         "connected" => scene.step(Input::Connected),
         "disconnected" => scene.step(Input::Disconnected),
-        "unreachable" => scene.step(Input::Unreachable),
+        "unreachable" if rest == "key" => scene.step(Input::Unreachable(Obstacle::KeyRefused)),
+        "unreachable" => scene.step(Input::Unreachable(Obstacle::NobodyThere)),
         "welcome" => scene.hear(&welcome(rest).encode()),
         "messages" => scene.hear(&messages(rest)),
         "confirm" => {

@@ -12,7 +12,7 @@ pub enum Input<'a> {
     /// The connection is gone, with what was under way on it.
     Disconnected,
     /// An attempt to connect has failed; there will be others.
-    Unreachable,
+    Unreachable(Obstacle),
     /// The broker has sent a frame.
     Frame(&'a [u8]),
     /// Time has passed: what has a deadline is to be looked at.
@@ -26,8 +26,9 @@ pub enum Event {
     Welcomed(Welcome),
     /// The broker is not there any more. What is published waits.
     Away,
-    /// The broker is not there yet, and has not been since the start.
-    Unreachable,
+    /// The broker cannot be reached. That nobody is there is not told after [`Event::Away`], which
+    /// says as much.
+    Unreachable(Obstacle),
     /// Messages of the participant's own are ordered. Every client sequence is reported once, in
     /// order.
     Confirmed(SequenceRun),
@@ -61,6 +62,21 @@ pub enum Event {
     Undecodable(DecodeError),
     /// It is over. Nothing comes after this.
     Ended(Ending),
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// Nobody accepts a connection, or nobody says a word over it.
+    #[error("nobody answers")]
+    NobodyThere,
+    /// Whoever is there does not understand us: one of both sides is encrypted and the other is
+    /// not, or it is no broker.
+    #[error("who answers speaks otherwise: are keys needed, or the right ones?")]
+    OtherLanguage,
+    /// The broker does not let our key in.
+    #[error("the broker does not know our key")]
+    KeyRefused,
 }
 
 /// Why a participant's machine has ended.

@@ -19,7 +19,7 @@ mod receiver;
 mod retry;
 mod settings;
 
-pub use event::{Ending, Event, Input, NotDelivered, PublishError};
+pub use event::{Ending, Event, Input, NotDelivered, Obstacle, PublishError};
 pub use settings::{Acknowledging, Limits, Numbering, Settings};
 
 use std::borrow::Cow;
@@ -92,7 +92,7 @@ enum Liveness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
     Unknown,
-    Away,
+    Missed(Obstacle),
     There,
 }
 
@@ -133,7 +133,7 @@ impl Participant {
                 self.phase = Phase::Greeting(Retry::new(now, self.limits.hello_retry));
             }
             Input::Disconnected => self.disconnected(),
-            Input::Unreachable => self.unreachable(),
+            Input::Unreachable(obstacle) => self.unreachable(obstacle),
             Input::Frame(frame) => return self.hear(now, frame),
             Input::Tick => self.tick(now),
         }
@@ -340,7 +340,7 @@ impl Participant {
         let may_have_left = matches!(self.phase, Phase::Departing(..));
         self.phase = Phase::Unconnected;
         if self.presence == Presence::There {
-            self.presence = Presence::Away;
+            self.presence = Presence::Missed(Obstacle::NobodyThere);
             self.events.push_back(Event::Away);
         }
         // A connection that is gone is as good as a goodbye that keeps the session; one that
@@ -350,11 +350,17 @@ impl Participant {
         }
     }
 
-    /// Nobody is there, which is told once, and by other words if somebody was.
-    fn unreachable(&mut self) {
-        if self.presence == Presence::Unknown {
-            self.presence = Presence::Away;
-            self.events.push_back(Event::Unreachable);
+    /// The broker cannot be reached, which is told once for each reason.
+    fn unreachable(&mut self, obstacle: Obstacle) {
+        let is_news = match self.presence {
+            Presence::Unknown => true,
+            Presence::Missed(before) => before != obstacle,
+            // The connection has ended, or an event will say so.
+            Presence::There => false,
+        };
+        if is_news {
+            self.presence = Presence::Missed(obstacle);
+            self.events.push_back(Event::Unreachable(obstacle));
         }
     }
 
@@ -366,7 +372,7 @@ impl Participant {
             return;
         }
         if silence >= self.limits.stale_after {
-            self.unreachable();
+            self.unreachable(Obstacle::NobodyThere);
             self.disconnected();
         } else if self.phase == Phase::Member(Liveness::Heard) && silence >= self.limits.ping_after
         {
