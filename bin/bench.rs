@@ -1,3 +1,8 @@
 //! `orden-bench`: publishers and subscribers that measure and check every message.
 
-fn main() {}
+#[path = "bench/mod.rs"]
+mod bench;
+
+fn main() -> std::process::ExitCode {
+    bench::main()
+}

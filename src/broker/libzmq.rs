@@ -28,7 +28,7 @@ const INLINE_LEN: usize = 33;
 /// are counted by an atomic, and the last of them drops an `Arc` of bytes wherever it happens to
 /// be. Two threads must not copy it at once, since the first copy writes to the original; so it
 /// is not `Sync`.
-pub(crate) struct SharedFrame {
+pub struct SharedFrame {
     original: UnsafeCell<RawMessage>,
 }
 
@@ -38,7 +38,7 @@ impl SharedFrame {
     /// # Panics
     ///
     /// When `range` is not within `bytes`, or memory is out.
-    pub(crate) fn new(bytes: Arc<Vec<u8>>, range: Range<usize>) -> Self {
+    pub fn new(bytes: Arc<Vec<u8>>, range: Range<usize>) -> Self {
         let frame = &bytes[range];
         let original = if frame.len() <= INLINE_LEN {
             RawMessage::copied(frame)
@@ -54,7 +54,7 @@ impl SharedFrame {
     /// Sends the frame to one more peer; `flags` are `zmq::DONTWAIT` and `zmq::SNDMORE`.
     ///
     /// The socket is `&mut` because the `zmq` crate shows its pointer on no other terms.
-    pub(crate) fn send_copy(&self, socket: &mut zmq::Socket, flags: i32) -> zmq::Result<()> {
+    pub fn send_copy(&self, socket: &mut zmq::Socket, flags: i32) -> zmq::Result<()> {
         let mut copy = RawMessage::empty();
         // SAFETY: both are initialised messages. The original is written to, and nobody else
         // can be looking at it: the type is not `Sync`, and no reference outlives this call.

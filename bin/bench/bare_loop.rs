@@ -1,0 +1,62 @@
+//! libzmq alone: a loop around a ROUTER that forwards what publishers send to every subscriber.
+//!
+//! No order number, ACK, log or second thread: what is left of a broker when everything that
+//! makes one is taken away. Nothing is lost: a subscriber that is slow holds up all the others,
+//! and through TCP the publishers.
+
+use std::sync::Arc;
+
+use orden::broker::SharedFrame;
+
+use super::error::Error;
+use super::link::bare::{PUBLISHER, SUBSCRIBER, TAKEN_IN};
+
+/// Forwards until the process ends. Each frame's bytes are copied once, not for each subscriber:
+/// more would measure the allocator.
+pub(super) fn forward(mut router: zmq::Socket) -> Result<(), Error> {
+    let mut subscribers: Vec<Vec<u8>> = Vec::new();
+    let mut id = zmq::Message::new();
+    let mut frame = zmq::Message::new();
+    loop {
+        router.recv(&mut id, 0)?;
+        router.recv(&mut frame, 0)?;
+        if frame.len() == 1 {
+            if &frame[..] == SUBSCRIBER {
+                subscribers.push(id.to_vec());
+            } else if &frame[..] != PUBLISHER {
+                continue;
+            }
+            router.send(&id[..], zmq::SNDMORE)?;
+            router.send(TAKEN_IN, 0)?;
+            continue;
+        }
+        let shared = SharedFrame::new(Arc::new(frame.to_vec()), 0..frame.len());
+        let mut gone = false;
+        for subscriber in &mut subscribers {
+            match router.send(&subscriber[..], zmq::SNDMORE) {
+                Ok(()) => shared.send_copy(&mut router, 0)?,
+                Err(zmq::Error::EHOSTUNREACH) => {
+                    subscriber.clear();
+                    gone = true;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if gone {
+            subscribers.retain(|subscriber| !subscriber.is_empty());
+        }
+    }
+}
+
+/// The ROUTER, bound; with its endpoint.
+pub(super) fn bind(endpoint: &str) -> Result<(zmq::Socket, String), Error> {
+    let router = zmq::Context::new().socket(zmq::ROUTER)?;
+    // Without this a full queue would lose messages and say nothing.
+    router.set_router_mandatory(true)?;
+    router.set_linger(0)?;
+    router.bind(endpoint)?;
+    match router.get_last_endpoint()? {
+        Ok(endpoint) => Ok((router, endpoint)),
+        Err(_) => Err(Error::Server("an endpoint that is no text".to_owned())),
+    }
+}

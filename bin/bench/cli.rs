@@ -1,0 +1,226 @@
+//! What one types: flags, their `ORDEN_*` twins, and what they come to.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use orden::broker::Sync;
+use orden::wire::Address;
+use rustix::fs::statfs;
+
+use super::error::Error;
+use super::plan::{Dialect, Plan, Target};
+use super::serve::{Serve, parse_sync};
+use super::server::Storage;
+
+/// Publishers and subscribers that measure a broker and check every message.
+#[derive(Debug, Parser)]
+#[command(name = "orden-bench", version, styles = STYLES, after_help = AFTER_HELP)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// The child process of a run.
+    #[command(hide = true)]
+    Serve {
+        #[command(subcommand)]
+        serve: Serve,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    load: Load,
+    #[command(flatten)]
+    broker: BrokerArgs,
+    #[command(flatten)]
+    limits: RunLimits,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Load")]
+struct Load {
+    /// How many subscribers; each of them checks every message
+    #[arg(
+        long,
+        env = "ORDEN_SUBSCRIBERS",
+        value_name = "COUNT",
+        default_value_t = 8
+    )]
+    subscribers: usize,
+    /// How many publishers
+    #[arg(
+        long,
+        env = "ORDEN_PUBLISHERS",
+        value_name = "COUNT",
+        default_value_t = 1
+    )]
+    publishers: usize,
+    /// Messages over all publishers
+    #[arg(
+        long,
+        env = "ORDEN_MESSAGES",
+        value_name = "COUNT",
+        default_value_t = 200_000
+    )]
+    messages: u64,
+    /// Bytes of a message
+    #[arg(long, env = "ORDEN_SIZE", value_name = "BYTES", default_value_t = 120)]
+    size: usize,
+    /// Messages a second over all publishers; 0: as fast as they are confirmed
+    #[arg(long, env = "ORDEN_RATE", value_name = "RATE", default_value_t = 0)]
+    rate: u64,
+    /// What the peers speak
+    #[arg(long, env = "ORDEN_DIALECT", value_enum, default_value_t = Dialect::Native)]
+    dialect: Dialect,
+    /// With bare: messages in a frame
+    #[arg(long, env = "ORDEN_BATCH", value_name = "COUNT", default_value_t = 1)]
+    batch: usize,
+    /// Further members that join and then never read
+    #[arg(long, env = "ORDEN_STALLED", value_name = "COUNT", default_value_t = 0)]
+    stalled: usize,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Broker")]
+struct BrokerArgs {
+    /// A broker that runs already; without this, one is started in a process of its own
+    #[arg(long, env = "ORDEN_ADDRESS", value_name = "ADDRESS",
+        conflicts_with_all = ["data", "in_memory", "sync"])]
+    address: Option<Address>,
+    /// Where the log's temporary directory is made (default: the system's, unless that is memory)
+    #[arg(long, env = "ORDEN_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The broker keeps no log on disk
+    #[arg(long, env = "ORDEN_IN_MEMORY", conflicts_with_all = ["data", "sync"])]
+    in_memory: bool,
+    /// When the broker's log is synced: before anybody sees a message, at most so many
+    /// milliseconds after, or when the system likes [default: always]
+    #[arg(long, env = "ORDEN_SYNC", value_name = "always|MS|never", value_parser = parse_sync)]
+    sync: Option<Sync>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Run")]
+struct RunLimits {
+    /// The most threads for subscribers, and for publishers; each has libzmq's own thread beside
+    /// it, as a client's process would
+    #[arg(long, env = "ORDEN_THREADS", value_name = "COUNT", default_value_t = 8)]
+    threads: usize,
+    /// Fail if nothing is delivered for so many seconds
+    #[arg(
+        long,
+        env = "ORDEN_PATIENCE",
+        value_name = "SECONDS",
+        default_value_t = 20
+    )]
+    patience: u64,
+    /// Fail if the run takes longer than so many seconds
+    #[arg(
+        long,
+        env = "ORDEN_DEADLINE",
+        value_name = "SECONDS",
+        default_value_t = 600
+    )]
+    deadline: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Output {
+    /// A table for people, or one line for scripts
+    #[arg(long, env = "ORDEN_FORMAT", value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// Draw latency and throughput
+    #[arg(long, env = "ORDEN_PLOT", value_name = "F.svg")]
+    pub(super) plot: Option<PathBuf>,
+}
+
+/// How figures are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const AFTER_HELP: &str = "\
+Every flag can also be given as an environment variable, ORDEN_… in capitals.
+Time runs from the first publish to the last delivery at the last subscriber; latency from the
+publish call, at a rate from the time at which it was due, to the delivery at each subscriber.
+
+Exit codes: 0 done, every message checked; 1 wrong usage; 2 the run has failed: something was
+lost, came twice, in different orders or not in time; 3 any other failure; 130 interrupted.";
+
+impl RunArgs {
+    /// The run that was asked for.
+    pub(super) fn plan(&self) -> Result<Plan, Error> {
+        let target = match (&self.broker.address, self.load.dialect) {
+            (Some(address), _) => Target::Running(address.clone()),
+            (None, Dialect::Bare) => Target::Child(Storage::Bare),
+            (None, _) if self.broker.in_memory => Target::Child(Storage::Memory),
+            (None, _) => Target::Child(Storage::Disk {
+                within: disk(self.broker.data.as_deref())?,
+                sync: self.broker.sync.unwrap_or(Sync::Always),
+            }),
+        };
+        let plan = Plan {
+            dialect: self.load.dialect,
+            target,
+            subscribers: self.load.subscribers,
+            publishers: self.load.publishers,
+            stalled: self.load.stalled,
+            messages: self.load.messages,
+            size: self.load.size,
+            rate: self.load.rate,
+            batch: self.load.batch,
+            threads: self.limits.threads,
+            patience: Duration::from_secs(self.limits.patience),
+            deadline: Duration::from_secs(self.limits.deadline),
+        };
+        plan.check().map_err(Error::Usage)?;
+        Ok(plan)
+    }
+}
+
+/// Where the log's directory is made: on a disk, since a sync of memory measures nothing.
+pub(super) fn disk(asked: Option<&Path>) -> Result<PathBuf, Error> {
+    if let Some(asked) = asked {
+        std::fs::create_dir_all(asked).map_err(Error::system("create", asked))?;
+        if is_memory(asked) {
+            eprintln!(
+                "orden-bench: {} is in memory: its syncs cost nothing",
+                asked.display()
+            );
+        }
+        return Ok(asked.to_owned());
+    }
+    let usual = std::env::temp_dir();
+    let candidates = [usual.clone(), "/var/tmp".into(), ".".into()];
+    let on_disk = candidates.into_iter().find(|place| !is_memory(place));
+    Ok(on_disk.unwrap_or(usual))
+}
+
+/// Whether a directory is not on any medium; a place that cannot be asked is none to write to.
+fn is_memory(directory: &Path) -> bool {
+    const TMPFS: u64 = 0x0102_1994;
+    const RAMFS: u64 = 0x8584_58F6;
+    statfs(directory).map_or(true, |found| {
+        matches!(u64::try_from(found.f_type), Ok(TMPFS | RAMFS))
+    })
+}

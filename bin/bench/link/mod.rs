@@ -1,0 +1,161 @@
+//! Connections of publishers and subscribers: a file for each way of speaking.
+//!
+//! A link never waits and never decides when to speak; [`super::publishing`] and
+//! [`super::subscribing`] do, with as many links as their thread has.
+
+pub(super) mod bare;
+pub(super) mod fixed;
+pub(super) mod native;
+
+use std::time::Duration;
+
+use orden::wire::Address;
+
+use super::error::Error;
+
+/// Whose connection it is.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    pub(super) address: Address,
+    /// Tells this run from others on the same broker.
+    pub(super) run: u32,
+    pub(super) role: Role,
+    /// Its number among those of its role.
+    pub(super) number: usize,
+    /// What each of its messages begins with.
+    pub(super) mark: Vec<u8>,
+}
+
+/// What a peer is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Publisher,
+    Subscriber,
+    /// Joins, and then reads nothing more.
+    Stalled,
+}
+
+impl Who {
+    /// A name that no other peer of any run has.
+    pub(super) fn name(&self) -> String {
+        let Self { run, number, .. } = self;
+        match self.role {
+            Role::Publisher => format!("bench-{run:08x}-publisher-{number}"),
+            Role::Subscriber => format!("bench-{run:08x}-subscriber-{number}"),
+            Role::Stalled => format!("bench-{run:08x}-stalled-{number}"),
+        }
+    }
+
+    fn endpoint(&self) -> Result<String, Error> {
+        let endpoint = self.address.to_connect();
+        endpoint.map_err(|error| Error::Usage(error.to_string()))
+    }
+}
+
+/// A connection.
+pub(super) trait Link: Sized {
+    /// What the connections of a thread live in: libzmq's own threads.
+    type Home: Default;
+
+    /// Connects, and says what makes the broker take this peer in.
+    fn open(home: &Self::Home, who: &Who) -> Result<Self, Error>;
+
+    /// Whether the broker has taken it in: what is published from now on concerns it.
+    fn is_ready(&self) -> bool;
+
+    /// Waits until something has come for one of the links, or it has something to do, or one
+    /// whose [`Patience`] asks for it takes messages again; adds the places of those to `ready`.
+    fn wait<'a>(
+        links: impl Iterator<Item = (&'a Self, Patience)> + Clone,
+        timeout: Duration,
+        ready: &mut Vec<usize>,
+    ) -> Result<(), Error>
+    where
+        Self: 'a;
+
+    /// Does what is due, before anything is taken.
+    fn begin(&mut self) -> Result<(), Error>;
+
+    /// Takes a frame if one is there, hands each message in it to `deliver`, with its order
+    /// number where there is one; says whether a frame was there.
+    fn take(&mut self, deliver: &mut impl FnMut(u64, &[u8])) -> Result<bool, Error>;
+
+    /// Says goodbye, where there is a word for it.
+    fn close(&mut self) -> Result<(), Error>;
+}
+
+/// What a link is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// For something to come.
+    ToTake,
+    /// For that, and for the socket to take messages again, if it did not.
+    ToPublish,
+}
+
+/// A connection that publishes.
+pub(super) trait Publish: Link {
+    /// Takes a message to publish; `false`: not now.
+    fn publish(&mut self, payload: &[u8]) -> Result<bool, Error>;
+
+    /// Sends what was taken, as far as the socket takes it.
+    fn flush(&mut self) -> Result<(), Error>;
+
+    /// Messages that were published and not confirmed.
+    fn unconfirmed(&self) -> u64;
+}
+
+fn dealer(context: &zmq::Context) -> zmq::Result<zmq::Socket> {
+    let socket = context.socket(zmq::DEALER)?;
+    // What a run has not sent at its end nobody waits for.
+    socket.set_linger(0)?;
+    Ok(socket)
+}
+
+/// Sends a frame if the socket takes it now.
+fn send_now(socket: &zmq::Socket, frame: &[u8]) -> Result<bool, Error> {
+    match socket.send(frame, zmq::DONTWAIT) {
+        Ok(()) => Ok(true),
+        Err(zmq::Error::EAGAIN) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Receives a frame if one is there.
+fn receive_now(socket: &zmq::Socket, frame: &mut zmq::Message) -> Result<bool, Error> {
+    match socket.recv(frame, zmq::DONTWAIT) {
+        Ok(()) => Ok(true),
+        Err(zmq::Error::EAGAIN) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// [`Link::wait`] for sockets; each is waited for to take messages only if the flag says so.
+fn poll<'a>(
+    sockets: impl Iterator<Item = (&'a zmq::Socket, bool)>,
+    timeout: Duration,
+    ready: &mut Vec<usize>,
+) -> Result<(), Error> {
+    let mut items: Vec<_> = sockets
+        .map(|(socket, room)| {
+            let room = if room {
+                zmq::POLLOUT
+            } else {
+                zmq::PollEvents::empty()
+            };
+            socket.as_poll_item(zmq::POLLIN | room)
+        })
+        .collect();
+    let timeout = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+    match zmq::poll(&mut items, timeout) {
+        Ok(_) | Err(zmq::Error::EINTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let events = items.iter().map(zmq::PollItem::get_revents).enumerate();
+    ready.extend(
+        events
+            .filter(|(_, events)| !events.is_empty())
+            .map(|(place, _)| place),
+    );
+    Ok(())
+}

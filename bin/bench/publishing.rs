@@ -1,0 +1,225 @@
+//! A publishing thread: as fast as messages are confirmed, or at a rate.
+//!
+//! At a rate, each message carries the time at which it was to be published, not that at which
+//! it was: whatever holds a publisher up delays everybody behind it, and that delay is counted
+//! (Tene, "How NOT to Measure Latency": coordinated omission).
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::clock::wake_promptly;
+use super::error::Error;
+use super::link::{Patience, Publish, Who};
+use super::run::{News, Shared};
+use super::stamp::{Payload, Stamp};
+use super::subscribing::histogram;
+
+/// Messages of one publisher before the others of its thread have their turn.
+const BURST: usize = 64;
+/// How often to look whether the run is over while nothing can be done.
+const WAIT: Duration = Duration::from_millis(50);
+/// Below this, sleep to the nanosecond; above, wait for the socket, which counts milliseconds.
+const SLEEP_MOST: Duration = Duration::from_millis(2);
+const EARLY: Duration = Duration::from_millis(1);
+
+/// What a thread has to tell at the end.
+pub(super) struct Report {
+    /// When its first message was published.
+    pub(super) first_publish: u64,
+    /// Nanoseconds by which messages were published later than they should have been.
+    pub(super) late: Histogram<u64>,
+    pub(super) unconfirmed: u64,
+}
+
+/// A publisher.
+struct Seat<L> {
+    link: L,
+    number: u16,
+    next: u32,
+    count: u32,
+}
+
+impl<L> Seat<L> {
+    fn is_done(&self) -> bool {
+        self.next == self.count
+    }
+}
+
+/// Runs a thread's publishers until the run is over.
+pub(super) fn run<L: Publish>(
+    shared: &Shared<'_>,
+    who: &[Who],
+    prepare: impl Fn(&mut L),
+) -> Result<Report, Error> {
+    let home = L::Home::default();
+    let mut seats = Vec::with_capacity(who.len());
+    for who in who {
+        let mut link = L::open(&home, who)?;
+        prepare(&mut link);
+        seats.push(Seat {
+            link,
+            number: u16::try_from(who.number).expect("publishers are limited"),
+            next: 0,
+            count: shared.plan.messages_of(who.number),
+        });
+    }
+    join(shared, &mut seats)?;
+    let mut publishing = Publishing {
+        shared,
+        payload: shared.payload(),
+        start: 0,
+        report: Report {
+            first_publish: u64::MAX,
+            late: histogram(),
+            unconfirmed: 0,
+        },
+    };
+    if let Ok(start) = shared.start.recv() {
+        publishing.start = start;
+        shared.clock.sleep_until(start);
+        publishing.publish_all(&mut seats)?;
+    }
+    for seat in &mut seats {
+        publishing.report.unconfirmed += seat.link.unconfirmed();
+        seat.link.close()?;
+    }
+    Ok(publishing.report)
+}
+
+fn join<L: Publish>(shared: &Shared<'_>, seats: &mut [Seat<L>]) -> Result<(), Error> {
+    while !shared.is_over() && seats.iter().any(|seat| !seat.link.is_ready()) {
+        wait(seats, WAIT)?;
+        take_all(seats)?;
+    }
+    // Nobody hears it once the run was given up.
+    shared.news.send(News::Ready).ok();
+    Ok(())
+}
+
+struct Publishing<'a> {
+    shared: &'a Shared<'a>,
+    payload: Payload,
+    start: u64,
+    report: Report,
+}
+
+impl Publishing<'_> {
+    fn publish_all<L: Publish>(&mut self, seats: &mut [Seat<L>]) -> Result<(), Error> {
+        if self.shared.plan.rate > 0 {
+            wake_promptly();
+        }
+        let mut told = false;
+        while !self.shared.is_over() {
+            let mut busy = false;
+            for seat in &mut *seats {
+                busy |= self.publish(seat)?;
+            }
+            busy |= take_all(seats)?;
+            let all_done = |seat: &Seat<L>| seat.is_done() && seat.link.unconfirmed() == 0;
+            if !told && seats.iter().all(all_done) {
+                told = true;
+                // Nobody hears it once the run was given up.
+                self.shared.news.send(News::Complete).ok();
+            }
+            if !busy {
+                self.wait(seats)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes what is due; says whether anything was.
+    fn publish<L: Publish>(&mut self, seat: &mut Seat<L>) -> Result<bool, Error> {
+        let mut published = false;
+        let now = self.shared.clock.now();
+        for _ in 0..BURST {
+            if seat.is_done() {
+                break;
+            }
+            let due = self.due(seat);
+            let sent_at = due.unwrap_or(now);
+            if sent_at > now {
+                break;
+            }
+            let stamp = Stamp {
+                publisher: seat.number,
+                sequence: seat.next,
+                sent_at,
+            };
+            if !seat.link.publish(self.payload.write(stamp))? {
+                break;
+            }
+            seat.next += 1;
+            published = true;
+            self.report.first_publish = self.report.first_publish.min(sent_at);
+            if due.is_some() {
+                self.report.late.saturating_record(now - sent_at);
+            }
+        }
+        // At a rate, nothing else is there to fill a frame with: what is due leaves.
+        if !published || self.shared.plan.rate > 0 || seat.is_done() {
+            seat.link.flush()?;
+        }
+        Ok(published)
+    }
+
+    /// When the seat's next message is to be published, if there is a rate. Publishers take
+    /// turns.
+    fn due<L>(&self, seat: &Seat<L>) -> Option<u64> {
+        let plan = self.shared.plan;
+        let place = u64::from(seat.next) * plan.publishers as u64 + u64::from(seat.number);
+        let nanoseconds = u128::from(place) * 1_000_000_000;
+        let after = nanoseconds.checked_div(u128::from(plan.rate))?;
+        Some(self.start + u64::try_from(after).unwrap_or(u64::MAX))
+    }
+
+    /// Waits until something is due, may be due again, or has come.
+    fn wait<L: Publish>(&self, seats: &[Seat<L>]) -> Result<(), Error> {
+        let now = self.shared.clock.now();
+        let due = (seats.iter().filter(|seat| !seat.is_done()))
+            .filter_map(|seat| self.due(seat))
+            .min();
+        let left = due.map(|due| Duration::from_nanos(due.saturating_sub(now)));
+        match (due, left) {
+            (Some(due), Some(left)) if left > Duration::ZERO && left < SLEEP_MOST => {
+                self.shared.clock.sleep_until(due);
+                Ok(())
+            }
+            (_, Some(left)) if left >= SLEEP_MOST => {
+                wait(seats, WAIT.min(left.saturating_sub(EARLY)))
+            }
+            // What is due and was not taken waits for a confirmation.
+            _ => wait(seats, WAIT),
+        }
+    }
+}
+
+/// Waits until a confirmation has come, or a socket takes messages again.
+fn wait<L: Publish>(seats: &[Seat<L>], most: Duration) -> Result<(), Error> {
+    let links = seats.iter().map(|seat| {
+        let done = seat.is_done() && seat.link.unconfirmed() == 0;
+        let patience = if done {
+            Patience::ToTake
+        } else {
+            Patience::ToPublish
+        };
+        (&seat.link, patience)
+    });
+    L::wait(links, most, &mut Vec::new())
+}
+
+/// Takes what has come for all of them; says whether anything had.
+fn take_all<L: Publish>(seats: &mut [Seat<L>]) -> Result<bool, Error> {
+    let mut taken = false;
+    for seat in seats {
+        seat.link.begin()?;
+        for _ in 0..BURST {
+            if !seat.link.take(&mut |_, _| {})? {
+                break;
+            }
+            taken = true;
+        }
+    }
+    Ok(taken)
+}

@@ -1,0 +1,141 @@
+//! The other side of a run, in a process of its own: a broker, or the loop that `bare` measures.
+//!
+//! It serves until its standard input ends, so it outlives its parent in no case, and takes its
+//! directory away with it.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use orden::broker::{Broker, Config, DoorLimits, Storage, Sync};
+use orden::core::Limits;
+use orden::store;
+use simplelog::{ColorChoice, LevelFilter, TermLogger, TerminalMode};
+
+use super::bare_loop;
+use super::error::Error;
+
+/// What to serve.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(super) enum Serve {
+    /// The loop.
+    Bare,
+    /// A broker that keeps no log on disk.
+    InMemory,
+    /// A broker with a log.
+    OnDisk {
+        /// Where its log lies; removed at the end.
+        directory: PathBuf,
+        /// When it syncs.
+        #[arg(value_parser = parse_sync)]
+        sync: Sync,
+    },
+}
+
+/// As `orden-broker --sync` is written.
+pub(super) fn parse_sync(text: &str) -> Result<Sync, String> {
+    match text {
+        "always" => Ok(Sync::Always),
+        "never" => Ok(Sync::Never),
+        _ => text
+            .parse()
+            .map(|ms| Sync::Every(Duration::from_millis(ms)))
+            .map_err(|_| "expected always, a number of milliseconds, or never".to_owned()),
+    }
+}
+
+impl Serve {
+    /// The words that make a child do this.
+    pub(super) fn arguments(&self) -> Vec<std::ffi::OsString> {
+        match self {
+            Self::Bare => vec!["bare".into()],
+            Self::InMemory => vec!["in-memory".into()],
+            Self::OnDisk { directory, sync } => {
+                vec!["on-disk".into(), directory.into(), show_sync(*sync).into()]
+            }
+        }
+    }
+
+    /// Serves until standard input ends.
+    pub(super) fn run(&self) -> Result<(), Error> {
+        // ^C goes to a terminal's whole process group; the parent decides.
+        let ignored = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGINT, ignored)
+            .map_err(|error| Error::Server(error.to_string()))?;
+        // Nothing can be said twice.
+        TermLogger::init(
+            LevelFilter::Error,
+            simplelog::Config::default(),
+            TerminalMode::Stderr,
+            ColorChoice::Never,
+        )
+        .ok();
+        match self {
+            Self::Bare => serve_bare(),
+            Self::InMemory => serve_broker(
+                Storage::Memory {
+                    retain_bytes: store::DEFAULT_RETAIN_BYTES,
+                },
+                Sync::Never,
+            ),
+            Self::OnDisk { directory, sync } => {
+                let result = serve_broker(Storage::Files(store::Options::new(directory)), *sync);
+                remove(directory);
+                result
+            }
+        }
+    }
+}
+
+/// As [`parse_sync`] reads it.
+pub(super) fn show_sync(sync: Sync) -> String {
+    match sync {
+        Sync::Always => "always".to_owned(),
+        Sync::Every(period) => period.as_millis().to_string(),
+        Sync::Never => "never".to_owned(),
+    }
+}
+
+fn serve_bare() -> Result<(), Error> {
+    let (router, endpoint) = bare_loop::bind("tcp://127.0.0.1:*")?;
+    println!("{endpoint}");
+    std::thread::spawn(|| {
+        wait_for_the_end();
+        std::process::exit(0);
+    });
+    bare_loop::forward(router)
+}
+
+fn serve_broker(storage: Storage, sync: Sync) -> Result<(), Error> {
+    let failed = |error: orden::broker::Error| Error::Server(error.to_string());
+    let broker = Broker::start(&Config {
+        endpoint: "tcp://127.0.0.1:*".to_owned(),
+        tcp_endpoint: None,
+        storage,
+        sync,
+        limits: Limits::default(),
+        door: DoorLimits::default(),
+        security: None,
+    })
+    .map_err(failed)?;
+    println!("{}", broker.endpoints()[0]);
+    let stopper = broker.stopper();
+    std::thread::spawn(move || {
+        wait_for_the_end();
+        stopper.stop();
+    });
+    broker.wait().map_err(failed)
+}
+
+fn wait_for_the_end() {
+    let mut input = std::io::stdin();
+    // An error is an end, too.
+    while matches!(input.read(&mut [0; 64]), Ok(1..)) {}
+}
+
+fn remove(directory: &Path) {
+    // The parent tries as well, and is most often too late.
+    std::fs::remove_dir_all(directory).ok();
+}

@@ -1,0 +1,169 @@
+//! The child process that is measured: started for a run, watched, stopped, and its directory
+//! removed, whatever happens.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
+use orden::broker::Sync;
+use orden::wire::{Address, BadAddress};
+use tempfile::TempDir;
+
+use super::error::Error;
+use super::serve::Serve;
+
+const START_PATIENCE: Duration = Duration::from_secs(30);
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A child that serves.
+pub(super) struct Server {
+    pub(super) address: Address,
+    process: Process,
+    // After `process`: what is in use is not removed.
+    _directory: Option<TempDir>,
+}
+
+/// A child, stopped when nobody needs it any more.
+struct Process {
+    child: Child,
+    /// What it prints; closed when it has ended.
+    lines: Receiver<String>,
+}
+
+/// What a child has used so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usage {
+    /// Nanoseconds of processor time of all its threads.
+    pub(super) processor: u64,
+    /// The most bytes of memory that it ever had.
+    pub(super) peak_memory: u64,
+}
+
+/// What the child keeps, and where.
+#[derive(Clone, Debug)]
+pub(super) enum Storage {
+    /// Nothing, and it is no broker.
+    Bare,
+    Memory,
+    /// A log in a directory of its own within this one.
+    Disk {
+        within: PathBuf,
+        sync: Sync,
+    },
+}
+
+impl Server {
+    /// Starts a child and waits until it serves.
+    pub(super) fn start(storage: &Storage) -> Result<Self, Error> {
+        let (serve, directory) = match storage {
+            Storage::Bare => (Serve::Bare, None),
+            Storage::Memory => (Serve::InMemory, None),
+            Storage::Disk { within, sync } => {
+                let directory = directory(within)?;
+                let serve = Serve::OnDisk {
+                    directory: directory.path().to_owned(),
+                    sync: *sync,
+                };
+                (serve, Some(directory))
+            }
+        };
+        let process = Process::start(&serve)?;
+        let address = match process.lines.recv_timeout(START_PATIENCE) {
+            Ok(endpoint) => endpoint.parse(),
+            Err(RecvTimeoutError::Timeout) => {
+                return Err(Error::Server("it takes too long".to_owned()));
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Error::Server("it has ended, see above".to_owned()));
+            }
+        };
+        Ok(Self {
+            address: address.map_err(|error: BadAddress| Error::Server(error.to_string()))?,
+            process,
+            _directory: directory,
+        })
+    }
+
+    /// Whether it has ended, unasked.
+    pub(super) fn has_ended(&self) -> bool {
+        self.process.has_ended()
+    }
+
+    /// What it has used so far; zeros where the system does not say.
+    pub(super) fn usage(&self) -> Usage {
+        let process = PathBuf::from(format!("/proc/{}", self.process.child.id()));
+        Usage {
+            processor: processor(&process.join("task")).unwrap_or_default(),
+            peak_memory: peak_memory(&process.join("status")).unwrap_or_default(),
+        }
+    }
+}
+
+impl Process {
+    fn start(serve: &Serve) -> Result<Self, Error> {
+        let myself = std::env::current_exe();
+        let program = myself.map_err(Error::system("find", Path::new("myself")))?;
+        let mut child = Command::new(&program)
+            .arg("serve")
+            .args(serve.arguments())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(Error::system("start", &program))?;
+        let (lines_in, lines) = bounded(16);
+        if let Some(output) = child.stdout.take() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    if lines_in.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Ok(Self { child, lines })
+    }
+
+    fn has_ended(&self) -> bool {
+        self.lines.try_recv() == Err(TryRecvError::Disconnected)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        while self.lines.recv_timeout(STOP_PATIENCE).is_ok() {}
+        if !self.has_ended() {
+            self.child.kill().ok();
+        }
+        // Nothing can be done about a child that cannot be waited for.
+        self.child.wait().ok();
+    }
+}
+
+fn directory(within: &Path) -> Result<TempDir, Error> {
+    tempfile::Builder::new()
+        .prefix("orden-bench-")
+        .tempdir_in(within)
+        .map_err(Error::system("make a directory in", within))
+}
+
+/// Nanoseconds that all threads were on a processor.
+fn processor(tasks: &Path) -> Option<u64> {
+    let mut sum = 0;
+    for task in std::fs::read_dir(tasks).ok()? {
+        let statistics = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        sum += statistics.split(' ').next()?.parse::<u64>().ok()?;
+    }
+    Some(sum)
+}
+
+fn peak_memory(status: &Path) -> Option<u64> {
+    let status = std::fs::read_to_string(status).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes << 10)
+}
