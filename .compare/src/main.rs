@@ -24,8 +24,8 @@ use crate::wire::{ClientSequence, Epoch, OrderNumber};
 
 const PAYLOAD: [u8; 120] = [b'x'; 120];
 const TABLE: redb::TableDefinition<u64, &[u8]> = redb::TableDefinition::new("log");
-const ROUNDS: usize = 3;
-const SECONDS: Duration = Duration::from_secs(2);
+const ROUNDS: usize = 7;
+const SECONDS: Duration = Duration::from_secs(1);
 const LONG: u64 = 10_000_000;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
