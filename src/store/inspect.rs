@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::disk::Disk;
 use super::medium::Medium;
-use super::segment::{Header, Sequence};
+use super::segment::{HEADER_LEN, Header, Sequence};
 use super::survey::{self, Segment, damaged};
 use super::walk::{Check, Step, Walk, remains};
 use super::{Error, recovery};
@@ -171,7 +171,7 @@ impl<'a> Look<'a> {
                 file: path.clone(),
                 first: segment.header.first,
                 end: segment.header.first,
-                bytes: super::segment::HEADER_LEN as u64,
+                bytes: HEADER_LEN as u64,
                 batches: 0,
                 members: 0,
                 changes: 0,
@@ -228,7 +228,7 @@ impl<'a> Look<'a> {
     }
 
     fn count(&mut self, offset: u64, header: &batch::Header, bytes: &[u8]) -> Result<(), String> {
-        let first = offset == super::segment::HEADER_LEN as u64;
+        let first = offset == HEADER_LEN as u64;
         if first != (header.kind == Kind::Snapshot) {
             return Err("snapshots lie at the head of segments, and only there".into());
         }
@@ -259,7 +259,7 @@ impl<'a> Look<'a> {
         mark: Option<u64>,
         reason: DecodeError,
     ) -> Option<Error> {
-        let snapshot = self.report.bytes > super::segment::HEADER_LEN as u64;
+        let snapshot = self.report.bytes > HEADER_LEN as u64;
         if let Some(mark) = mark {
             let what = format!("{reason}, and by the mark at byte {mark} this had been safe");
             return Some(self.wrong(what));

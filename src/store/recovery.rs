@@ -12,7 +12,7 @@ use super::Error;
 use super::catalog::{Entry, Index, Place};
 use super::mark::{self, Mark};
 use super::medium::{File, Medium};
-use super::segment::{FILLING, Header, Identity};
+use super::segment::{HEADER_LEN, Header, Identity};
 use super::survey::{self, damaged};
 use super::walk::{Check, Remains, Step, Walk, remains};
 use crate::core::Recovered;
@@ -48,13 +48,6 @@ pub(super) struct Found {
 
 /// Opens what is there; `None` if there is no log yet.
 pub(super) fn recover(medium: &dyn Medium) -> Result<Option<Found>, Error> {
-    // What a power cut left of a segment in the making; it never held anything.
-    let names = medium.list().map_err(Error::io("list", medium.place()))?;
-    if names.iter().any(|name| name == FILLING) {
-        medium
-            .remove(FILLING)
-            .map_err(Error::io("remove", medium.place().join(FILLING)))?;
-    }
     // A segment that a killed broker had just begun may have its name in the system's cache only.
     medium
         .sync_directory()
@@ -115,7 +108,7 @@ struct Replay {
 
 impl Replay {
     fn new(header: Header, path: PathBuf) -> Self {
-        let tail = super::segment::HEADER_LEN as u64;
+        let tail = HEADER_LEN as u64;
         let mut recovered = Recovered::nothing(header.identity.log_id);
         recovered.epoch = header.epoch;
         recovered.next = header.first;
@@ -150,7 +143,7 @@ impl Replay {
                 Step::Foreign { what, .. } => return Err(self.damaged(what)),
             }
         };
-        let snapshot = self.tail > super::segment::HEADER_LEN as u64;
+        let snapshot = self.tail > HEADER_LEN as u64;
         let behind =
             remains(&**file, self.tail, identity).map_err(Error::io("read", &self.path))?;
         if let Some(mark) = behind.mark {
@@ -166,7 +159,7 @@ impl Replay {
     }
 
     fn take(&mut self, offset: u64, header: &batch::Header, bytes: &[u8]) -> Result<(), Error> {
-        let first = offset == super::segment::HEADER_LEN as u64;
+        let first = offset == HEADER_LEN as u64;
         if first != (header.kind == Kind::Snapshot) {
             return Err(self.damaged("snapshots lie at the head of segments, and only there"));
         }

@@ -61,6 +61,14 @@ impl Naming {
 }
 
 impl Node {
+    /// An empty file.
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// Makes safe what was written since the last sync; not what only looks as if it had been.
     pub(super) fn sync(&mut self) {
         let durable = Arc::make_mut(&mut self.durable);

@@ -198,8 +198,10 @@ impl SimulatedDisk {
         let naming = naming(&state);
         if fault != Some(Fault::Error) {
             naming.apply(&mut state.names);
-            if let Naming::Rename(_, to, node) = &naming {
-                state.nodes[*node].name.clone_from(to);
+            match &naming {
+                Naming::Link(name, _) => state.nodes.push(Node::new(name)),
+                Naming::Rename(_, to, node) => state.nodes[*node].name.clone_from(to),
+                Naming::Unlink(_) => {}
             }
             state.unsynced_names.push(naming);
         }
@@ -257,10 +259,6 @@ impl Medium for SimulatedDisk {
         self.rename_or_so(Done::Create(name.into()), |state| {
             Naming::Link(name.into(), state.nodes.len())
         })?;
-        self.state().nodes.push(Node {
-            name: name.into(),
-            ..Node::default()
-        });
         self.find(name)
     }
 
