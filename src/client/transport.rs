@@ -204,6 +204,17 @@ impl Transport {
     }
 }
 
+impl Drop for Transport {
+    /// libzmq tells a watcher what happens from the thread that serves all connections, and
+    /// waits until it is told: once the watcher is closed, for ever, and with it every other
+    /// connection of the process. The dealer outlives its handle for a moment; so before the
+    /// watcher goes, another that wants to know nothing takes its place.
+    fn drop(&mut self) {
+        let replaced = self.dealer.monitor(&watcher_endpoint(), 0);
+        debug_assert!(replaced.is_ok(), "{replaced:?}");
+    }
+}
+
 /// Sleeps until something has happened to one of the transports, or to one of the descriptors,
 /// which can be read then. A transport whose frame was not taken is also waited for to take one.
 pub(super) fn wait<'a>(
@@ -257,7 +268,6 @@ fn receive(socket: &zmq::Socket) -> Result<Option<Frame>, TransportError> {
 
 /// The socket that tells what happens to `dealer`'s connection.
 fn watch(context: &Context, dealer: &zmq::Socket) -> Result<zmq::Socket, TransportError> {
-    static WATCHERS: AtomicU64 = AtomicU64::new(0);
     let events = [
         zmq::SocketEvent::HANDSHAKE_SUCCEEDED,
         zmq::SocketEvent::DISCONNECTED,
@@ -267,11 +277,19 @@ fn watch(context: &Context, dealer: &zmq::Socket) -> Result<zmq::Socket, Transpo
         zmq::SocketEvent::HANDSHAKE_FAILED_AUTH,
     ];
     let events = events.map(|event| i32::from(event.to_raw()));
-    let number = WATCHERS.fetch_add(1, Ordering::Relaxed);
-    let endpoint = format!("inproc://orden-client-{number}");
+    let endpoint = watcher_endpoint();
     dealer.monitor(&endpoint, events.iter().fold(0, |all, event| all | event))?;
     let watcher = context.0.socket(zmq::PAIR)?;
     watcher.set_linger(0)?;
+    // Nobody may be made to wait for an owner that does not look for long; see `drop`.
+    watcher.set_rcvhwm(0)?;
     watcher.connect(&endpoint)?;
     Ok(watcher)
+}
+
+/// One that no other watcher of this process has.
+fn watcher_endpoint() -> String {
+    static WATCHERS: AtomicU64 = AtomicU64::new(0);
+    let number = WATCHERS.fetch_add(1, Ordering::Relaxed);
+    format!("inproc://orden-client-{number}")
 }
