@@ -98,6 +98,11 @@ struct Journal {
     #[arg(long, env = "ORDEN_SYNC", value_name = "always|MS|never", default_value = "always",
         value_parser = parse_sync)]
     sync: Sync,
+    /// How large each of the log's files is, made ready ahead of its use; at least what some of
+    /// the largest messages need
+    #[arg(long, env = "ORDEN_SEGMENT_BYTES", value_name = "BYTES",
+        default_value_t = store::DEFAULT_SEGMENT_BYTES)]
+    segment_bytes: u64,
     /// Delete the oldest segments once the log has more than so many bytes (default: keep all)
     #[arg(long, env = "ORDEN_RETAIN_BYTES", value_name = "BYTES")]
     retain_bytes: Option<u64>,
@@ -116,6 +121,14 @@ struct Delivery {
     #[arg(long, env = "ORDEN_MAX_MESSAGE_BYTES", value_name = "BYTES",
         default_value_t = Limits::default().message_bytes)]
     max_message_bytes: usize,
+    /// Ask a native member that was silent for so many seconds whether it is there
+    #[arg(long, env = "ORDEN_PING_AFTER", value_name = "SECONDS",
+        default_value_t = Limits::default().ping_after.as_secs())]
+    ping_after: u64,
+    /// Take a native member that was silent for so many seconds for away
+    #[arg(long, env = "ORDEN_AWAY_AFTER", value_name = "SECONDS",
+        default_value_t = Limits::default().away_after.as_secs())]
+    away_after: u64,
     /// End the session of a member that was away for so many seconds (default: never)
     #[arg(long, env = "ORDEN_SESSION_TIMEOUT", value_name = "SECONDS")]
     session_timeout: Option<u64>,
@@ -293,6 +306,7 @@ fn config(cli: &Serve) -> Result<Config, Error> {
         }
     } else {
         let mut options = store::Options::new(&journal.data);
+        options.segment_bytes = journal.segment_bytes.max(least_segment(cli));
         options.retain_bytes = journal.retain_bytes;
         options.retain_age = journal.retain_age.map(Duration::from_secs);
         options.retain_messages = journal.retain_messages;
@@ -305,6 +319,8 @@ fn config(cli: &Serve) -> Result<Config, Error> {
         sync: journal.sync,
         limits: cli.security.limits(&Limits {
             message_bytes: cli.delivery.max_message_bytes,
+            ping_after: Duration::from_secs(cli.delivery.ping_after),
+            away_after: Duration::from_secs(cli.delivery.away_after),
             session_timeout: cli.delivery.session_timeout.map(Duration::from_secs),
             ..Limits::default()
         }),
@@ -327,6 +343,13 @@ impl Serve {
         let tcp = self.network.tcp_address.as_ref();
         zmq.or_else(|| flags.refuses(tcp?, false))
     }
+}
+
+/// A file that could not take what one round brings would be left for the next at once, which
+/// could not either.
+fn least_segment(cli: &Serve) -> u64 {
+    let batches = 2 * Limits::default().batch_bytes;
+    4 * (batches.saturating_add(cli.delivery.max_message_bytes)) as u64
 }
 
 fn parse_sync(text: &str) -> Result<Sync, String> {
