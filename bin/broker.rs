@@ -3,7 +3,6 @@
 #[path = "broker/security.rs"]
 mod security;
 
-use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,19 +12,20 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
-use log::LevelFilter;
 use orden::broker::{Broker, Config, Error, Storage, Sync};
 use orden::core::Limits;
 use orden::store;
 use orden::wire::Address;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
-use simplelog::{ColorChoice, ConfigBuilder, TermLogger, TerminalMode, WriteLogger};
 
 #[path = "broker/log_command.rs"]
 mod log_command;
+#[path = "broker/logging.rs"]
+mod logging;
 
 use log_command::LogCommand;
+use logging::Logging;
 
 /// A message broker that gives every message one number, and every client every message, in
 /// that one order, exactly once, whatever crashes.
@@ -134,22 +134,6 @@ struct Delivery {
     session_timeout: Option<u64>,
 }
 
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Logging")]
-struct Logging {
-    /// How much to say: off, error, warn, info, debug or trace
-    #[arg(
-        long,
-        env = "ORDEN_LOG_LEVEL",
-        value_name = "LEVEL",
-        default_value = "info"
-    )]
-    log_level: LevelFilter,
-    /// Where to say it (default: stderr)
-    #[arg(long, env = "ORDEN_LOG_FILE", value_name = "FILE")]
-    log_file: Option<PathBuf>,
-}
-
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -207,7 +191,7 @@ fn serve_and_report(options: &Serve) -> ExitCode {
         let hint = "give --curve-key and --authorized, or say --insecure if that is what you want";
         return fail(1, &why, hint);
     }
-    if let Err(error) = start_logging(&options.logging) {
+    if let Err(error) = options.logging.start() {
         return fail(3, &error, "give --log-file a file that can be written");
     }
     match serve(options) {
@@ -361,32 +345,6 @@ fn parse_sync(text: &str) -> Result<Sync, String> {
             .map(|ms| Sync::Every(Duration::from_millis(ms)))
             .map_err(|_| "expected always, a number of milliseconds, or never".to_owned()),
     }
-}
-
-fn start_logging(logging: &Logging) -> Result<(), Box<dyn std::error::Error>> {
-    let config = ConfigBuilder::new().set_time_format_rfc3339().build();
-    if let Some(path) = &logging.log_file {
-        let file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)?;
-        WriteLogger::init(logging.log_level, config, file)?;
-    } else {
-        let colour = if use_colour() {
-            ColorChoice::Auto
-        } else {
-            ColorChoice::Never
-        };
-        TermLogger::init(logging.log_level, config, TerminalMode::Stderr, colour)?;
-    }
-    Ok(())
-}
-
-/// Colours are for people: not for a pipe, and not for those who said that they want none.
-fn use_colour() -> bool {
-    use std::io::IsTerminal;
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| value != OsStr::new(""));
-    std::io::stderr().is_terminal() && !unwanted
 }
 
 fn exit_code(error: &Error) -> u8 {
