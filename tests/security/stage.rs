@@ -91,7 +91,8 @@ impl Broker {
             kill_process(pid, Signal::USR1).unwrap();
             self.count(what) >= at_least
         };
-        wait_for(what, is_there);
+        let comes = comes_true(is_there);
+        assert!(comes, "not {at_least} times {what}, but {}", self.refused());
     }
 
     /// What it has said to have counted, the last time it was asked.
@@ -175,15 +176,15 @@ pub(crate) fn run(arguments: &[&str]) -> (i32, String) {
 
 /// Waits for something to become true, without a bound on how soon it is asked again.
 pub(crate) fn wait_for(what: &str, is_there: impl Fn() -> bool) {
-    let (stop, stopped) = channel::<()>();
-    for _ in 0..PATIENCE.as_millis() / 20 {
-        if is_there() {
-            return;
-        }
-        stopped.recv_timeout(Duration::from_millis(20)).unwrap_err();
-    }
-    drop(stop);
-    panic!("in vain: {what}");
+    assert!(comes_true(is_there), "in vain: {what}");
+}
+
+fn comes_true(is_there: impl Fn() -> bool) -> bool {
+    let (_alive, never) = channel::<()>();
+    (0..PATIENCE.as_millis() / 20).any(|_| {
+        let there = is_there();
+        there || never.recv_timeout(Duration::from_millis(20)).is_ok()
+    })
 }
 
 /// Keys in a directory of their own, and those that are authorized.
