@@ -160,6 +160,7 @@ mod tests {
             name: Name::new(b"ann").unwrap(),
             member: true,
             dialect: Dialect::Native,
+            delimited: false,
             floor: OrderNumber(90),
             heard: 0,
             last_sequence: ClientSequence(last),

@@ -24,6 +24,8 @@ use crate::wire::{Dialect, Name, OrderNumber, PublicKey};
 pub(super) struct Session {
     pub(super) name: Name,
     pub(super) dialect: Dialect,
+    /// Whether it puts an empty frame before its messages.
+    pub(super) delimited: bool,
     /// Where to send to; `None` while away.
     pub(super) route: Option<Route>,
     /// Whether it wants deliveries: every member but a native one that only publishes.
@@ -108,6 +110,7 @@ impl Session {
         Self {
             name,
             dialect,
+            delimited: false,
             route: None,
             receives: true,
             transient: false,
@@ -141,6 +144,7 @@ impl Session {
             wall: entry.heard,
         };
         let mut session = Self::new(entry.name.clone(), entry.dialect, entry.floor, heard);
+        session.delimited = entry.delimited;
         session.sent = end.max(entry.floor);
         // A native peer has to say hello again. One of a fixed dialect may be connected already,
         // and has nothing to say. How long the broker was down does not count: the wall's clock
@@ -164,6 +168,7 @@ impl Session {
             name: self.name.clone(),
             member: true,
             dialect: self.dialect,
+            delimited: self.delimited,
             floor: self.floor,
             heard: self.heard.wall,
             last_sequence: self.publisher.last(),

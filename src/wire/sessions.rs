@@ -1,8 +1,8 @@
 //! What the log keeps of a member, so that a restarted broker knows it again: session entries.
 //!
 //! ```text
-//!  0       1         2             3   4       12      20              28     32
-//!  | state | dialect | name length | 0 | floor | heard | last sequence | runs | digests
+//!  0       1         2             3           4       12      20              28     32
+//!  | state | dialect | name length | delimited | floor | heard | last sequence | runs | digests
 //!  36
 //!  | name | runs ... | digests ...
 //! ```
@@ -20,8 +20,8 @@ pub mod field {
     pub const DIALECT: Field = 1..2;
     /// Bytes of the name.
     pub const NAME_LENGTH: Field = 2..3;
-    /// Zero.
-    pub const RESERVED: Field = 3..4;
+    /// 1: it puts an empty frame before its messages; otherwise 0.
+    pub const DELIMITED: Field = 3..4;
     /// The first order number that it has not acknowledged.
     pub const FLOOR: Field = 4..12;
     /// When it was last heard, in microseconds since 1970 (UTC).
@@ -97,6 +97,8 @@ pub struct SessionEntry {
     pub member: bool,
     /// What it last spoke.
     pub dialect: Dialect,
+    /// Whether it puts an empty frame before its messages, and so wants one before ours.
+    pub delimited: bool,
     /// The first order number that it has not acknowledged.
     pub floor: OrderNumber,
     /// When it was last heard, in microseconds since 1970 (UTC).
@@ -140,6 +142,7 @@ impl SessionEntry {
             .expect("every dialect is in the table");
         fixed[field::NAME_LENGTH.start] =
             u8::try_from(self.name.as_bytes().len()).expect("a name has at most 255 bytes");
+        fixed[field::DELIMITED.start] = u8::from(self.delimited);
         put(&mut fixed, field::FLOOR, &self.floor.0.to_be_bytes());
         put(&mut fixed, field::HEARD, &self.heard.to_be_bytes());
         put(
@@ -180,9 +183,11 @@ impl SessionEntry {
         let dialect = *DIALECTS
             .get(usize::from(read_u8(bytes, field::DIALECT)?))
             .ok_or(DecodeError::FieldOutOfRange)?;
-        if read_u8(bytes, field::RESERVED)? != 0 {
-            return Err(DecodeError::FieldOutOfRange);
-        }
+        let delimited = match read_u8(bytes, field::DELIMITED)? {
+            0 => false,
+            1 => true,
+            _ => return Err(DecodeError::FieldOutOfRange),
+        };
         let name_length = u32::from(read_u8(bytes, field::NAME_LENGTH)?);
         let rest = bytes.get(FIXED_LEN..).ok_or(DecodeError::Truncated)?;
         let (name, rest) = split_items(rest, name_length, 1)?;
@@ -192,6 +197,7 @@ impl SessionEntry {
             name: Name::new(name).map_err(|_| DecodeError::BadName)?,
             member,
             dialect,
+            delimited,
             floor: OrderNumber(read_u64(bytes, field::FLOOR)?),
             heard: read_u64(bytes, field::HEARD)?,
             last_sequence: ClientSequence(read_u64(bytes, field::LAST_SEQUENCE)?),

@@ -92,6 +92,7 @@ pub(crate) fn session(from: u64, next: u64) -> SessionEntry {
         name: Name::new(SENDER).unwrap(),
         member: true,
         dialect: Dialect::Native,
+        delimited: false,
         floor: OrderNumber(0),
         heard: 0,
         last_sequence: ClientSequence(next),

@@ -132,7 +132,7 @@ fn records_sessions_and_marks() {
         ("state", sessions::field::STATE),
         ("dialect", sessions::field::DIALECT),
         ("name length", sessions::field::NAME_LENGTH),
-        ("reserved", sessions::field::RESERVED),
+        ("delimited", sessions::field::DELIMITED),
         ("floor", sessions::field::FLOOR),
         ("heard", sessions::field::HEARD),
         ("last sequence", sessions::field::LAST_SEQUENCE),

@@ -125,13 +125,14 @@ pub(crate) fn session() -> impl Strategy<Value = SessionEntry> {
         Dialect::Raw,
         Dialect::Native,
     ];
-    let numbers = any::<(bool, [u64; 3])>();
+    let numbers = any::<([bool; 2], [u64; 3])>();
     let lists = (vec(run(), 0..4), vec(any::<u32>(), 0..9));
     (name(), select(dialects.to_vec()), numbers, lists).prop_map(
-        |(name, dialect, (member, numbers), (runs, digests))| SessionEntry {
+        |(name, dialect, ([member, delimited], numbers), (runs, digests))| SessionEntry {
             name,
             member,
             dialect,
+            delimited,
             floor: OrderNumber(numbers[0]),
             heard: numbers[1],
             last_sequence: ClientSequence(numbers[2]),

@@ -160,10 +160,16 @@ impl Sequencer {
     fn heard(&mut self, now: Now, id: SessionId, dialect: Dialect, delimited: bool) {
         let session = self.members.get_mut(id);
         session.heard = now;
-        session.dialect = dialect;
-        if let Some(route) = &mut session.route {
-            route.delimited = delimited;
+        if (session.dialect, session.delimited) != (dialect, delimited) {
+            session.dialect = dialect;
+            session.delimited = delimited;
+            if let Some(route) = &mut session.route {
+                route.delimited = delimited;
+            }
+            // A broker that is started anew has to speak to it before it is heard.
+            self.mark_to_save(now, id);
         }
+        let session = self.members.get_mut(id);
         let before = std::mem::replace(&mut session.life, Life::Here);
         if before == Life::Here {
             return;

@@ -41,6 +41,7 @@ impl Sequencer {
         }
         let session = self.members.get_mut(id);
         session.dialect = Dialect::Native;
+        session.delimited = packet.delimited;
         session.receives = hello.receive;
         session.heard = now;
         let welcome = Welcome {
@@ -181,6 +182,7 @@ impl Sequencer {
         let next = self.appends.next();
         let start = start.unwrap_or(next.plus(1));
         let mut session = Session::new(name.clone(), dialect, start, now);
+        session.delimited = route.delimited;
         if !self.fits(cost_of_notice(&session, JOINED)) {
             self.refuse(route, dialect, Code::NoSpace, 0, DISK_FULL);
             return None;
@@ -204,13 +206,13 @@ impl Sequencer {
     /// under its name already, and wait: it is tried.
     pub(super) fn recover(&mut self, session: Session) {
         let waits = session.dialect != Dialect::Native;
-        let name = session.name.clone();
+        let (name, delimited) = (session.name.clone(), session.delimited);
         let id = self.members.insert(session);
         if waits {
             let route = Route {
                 transport: Transport::Zmq,
                 id: name.as_bytes().into(),
-                delimited: false,
+                delimited,
                 connection: 0,
             };
             self.members.bind(id, route);
