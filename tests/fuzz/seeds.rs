@@ -109,6 +109,7 @@ pub(crate) fn session_entries() -> Vec<Vec<u8>> {
         name: name("ana"),
         member: true,
         dialect: Dialect::Native,
+        delimited: false,
         floor: OrderNumber(3),
         heard: 1_000,
         last_sequence: ClientSequence(4),
