@@ -139,7 +139,9 @@ impl Broker {
         let reader = opened.log.reader();
         let clock = Clock::start();
         let limits = config.limits.clone();
-        let machine = Sequencer::new(clock.now(), limits, &opened.recovered, seed);
+        let mut machine = Sequencer::new(clock.now(), limits, &opened.recovered, seed);
+        // Whoever asks before the first round is shown what the log holds, not nothing.
+        ack_map.show(&mut machine);
         let driver = Driver {
             machine: match &guard {
                 None => machine,

@@ -96,6 +96,12 @@ impl Transport {
                 receive(&self.router, &mut body)?;
             }
         }
+        if !self.guarded
+            && id.first() == Some(&0)
+            && let Some(own) = superseded_id(&mut body)
+        {
+            id = own;
+        }
         let mut more = body.get_more();
         while more {
             let mut surplus = Frame::new();
@@ -285,4 +291,15 @@ fn receive(socket: &zmq::Socket, frame: &mut Frame) -> Result<bool, super::Error
             Err(error) => return Err(socket_error(error)),
         }
     }
+}
+
+/// The routing id of the peer that has sent `body`, if it has one of its own.
+///
+/// When somebody connects under a routing id that is in use, libzmq gives the older connection a
+/// generated one before it ends it. What that connection had said already is still to be read,
+/// and would be taken for a stranger's.
+fn superseded_id(body: &mut Frame) -> Option<Frame> {
+    // Said in the handshake. One that is no text is not to be had.
+    let own = body.gets("Identity").filter(|own| !own.is_empty())?;
+    Some(Frame::from(own))
 }

@@ -213,8 +213,16 @@ impl Sequencer {
             Undelivered::Full => "peer_full",
             Undelivered::Gone => "peer_gone",
         });
-        let lasting_fixed = session.dialect != Dialect::Native && !session.transient && !guarded;
-        if why == Undelivered::Gone && !lasting_fixed {
+        // Nobody comes back to a guest. But what it said last may still be on its way to us, and
+        // would be taken for another guest's: it goes if a while later it is still not there.
+        let patience = self.limits.resend_after;
+        let is_over = match (session.dialect, session.life) {
+            (Dialect::Native | Dialect::Raw, _) => true,
+            _ if guarded => true,
+            (_, Life::Away { since }) => session.transient && since + patience <= now.time,
+            _ => false,
+        };
+        if why == Undelivered::Gone && is_over {
             return self.set_away(now, id);
         }
         session.hold(now, &self.limits);
