@@ -150,7 +150,7 @@ impl Member {
                     at,
                 }),
                 Told::Ended(ending) => self.ended = Some(ending),
-                Told::Away | Told::NoSpace | Told::Unreachable => {}
+                Told::Away | Told::NoSpace | Told::Unreachable(_) => {}
                 told => panic!("{}: {told:?}", self.plan.name),
             }
         }

@@ -1,7 +1,7 @@
 //! The Python peers, each alone with a broker that a test plays: do they do what they are told?
 
-#[path = "../support/python.rs"]
-mod python;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod native;
 mod raw;
@@ -95,7 +95,7 @@ fn a_deadline_ends_a_peer() {
     for file in ["binary_peer.py", "json_peer.py", "native_peer.py"] {
         let end = start(file, &broker.address, "--expect 1 --deadline 0.1").end();
         assert!(
-            !end.success && end.complaint.contains("deadline"),
+            !end.success() && end.complaint.contains("deadline"),
             "{}",
             end.complaint
         );

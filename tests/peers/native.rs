@@ -7,15 +7,15 @@ use orden::wire::reply::{self, Code, Refusal, Welcome};
 use orden::wire::sessions::SequenceRun;
 use orden::wire::{ClientMessage, ClientSequence, Epoch, LogId, OrderNumber};
 
-use crate::python::Peer;
 use crate::stage::{Broker, ack, start};
+use crate::support::program::Program;
 
 const LOG_ID: LogId = LogId(77);
 
 /// A broker and a native peer that has said its first hello.
 struct Stage {
     broker: Broker,
-    peer: Peer,
+    peer: Program,
     id: Vec<u8>,
 }
 
@@ -203,7 +203,7 @@ fn what_cannot_be_mended_ends_in_words() {
         stage.say(&frame);
         let end = stage.peer.end();
         assert!(
-            !end.success && end.complaint.contains(complaint),
+            !end.success() && end.complaint.contains(complaint),
             "{}",
             end.complaint
         );

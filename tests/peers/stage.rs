@@ -2,7 +2,8 @@
 
 use orden::wire::{Acked, ClientMessage, OrderNumber};
 
-use crate::python::Peer;
+use crate::support::program::Program;
+use crate::support::python;
 
 /// A bound ROUTER and its address.
 pub(crate) struct Broker {
@@ -42,10 +43,10 @@ impl Broker {
 }
 
 /// Starts a peer named ana.
-pub(crate) fn start(file: &str, address: &str, script: &str) -> Peer {
+pub(crate) fn start(file: &str, address: &str, script: &str) -> Program {
     let mut arguments = vec!["--address", address, "--name", "ana"];
     arguments.extend(script.split_whitespace());
-    Peer::start(file, &arguments)
+    python::start(file, &arguments)
 }
 
 pub(crate) fn ack(order: u64) -> ClientMessage<'static> {

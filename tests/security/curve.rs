@@ -10,8 +10,8 @@ use orden::wire::native::{Hello, Start};
 use orden::wire::reply::{BrokerMessage, Code, decode};
 use orden::wire::{LogId, Name};
 
-use crate::python;
 use crate::stage::{Broker, Keys, Peer, run, text};
+use crate::support::python;
 
 #[test]
 fn s1_without_encryption_nothing_is_served_beyond_this_machine() {
@@ -173,7 +173,7 @@ fn pyzmq_peers_with_listed_keys_work_in_every_dialect() {
         let address = ["--address", broker.endpoint.as_str(), "--name", name];
         let curve = ["--curve-key", text(&own), "--server-key", text(&server)];
         let script = ["--publish", "3", "--expect", "3"];
-        let peer = python::Peer::start(file, &[&address[..], &curve, &script].concat());
+        let peer = python::start(file, &[&address[..], &curve, &script].concat());
         let expected: Vec<_> = (1..=3)
             .map(|n| format!("{n}\t{name}: message {n}"))
             .collect();

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-#[path = "../support/python.rs"]
-mod python;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod curve;
 mod handover;

@@ -1,0 +1,92 @@
+//! A plain TCP peer that sends and reads bytes as a test tells it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use orden::wire::raw::LIMIT;
+use orden::wire::{Acked, OrderNumber, binary};
+
+use super::PATIENCE;
+use super::dealer::Heard;
+
+/// A connection to a broker's `--tcp-address`.
+pub(crate) struct Plain {
+    stream: TcpStream,
+}
+
+impl Plain {
+    pub(crate) fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("the broker listens");
+        stream.set_nodelay(true).expect("an option");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        Self { stream }
+    }
+
+    /// Under which name the broker knows it.
+    pub(crate) fn name(&self) -> String {
+        self.stream.local_addr().expect("connected").to_string()
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the broker is there");
+    }
+
+    pub(crate) fn say(&mut self, text: &str) {
+        self.send(&text_of(text));
+    }
+
+    pub(crate) fn ack(&mut self, order: u64) {
+        self.send(&ack_of(order));
+    }
+
+    /// What one read gives, as the original takes it for one message; nothing at the end.
+    pub(crate) fn read(&mut self) -> Vec<u8> {
+        let mut bytes = vec![0; LIMIT];
+        let length = match self.stream.read(&mut bytes) {
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
+            Err(error) => panic!("nothing from the broker: {error}"),
+        };
+        bytes.truncate(length);
+        bytes
+    }
+
+    /// The next message; nothing is acknowledged.
+    pub(crate) fn hear(&mut self) -> Heard {
+        let bytes = self.read();
+        let (order, payload) = binary::decode_delivery(&bytes).expect("one message");
+        Heard {
+            order: order.0,
+            payload: payload.to_vec(),
+            dialect: orden::wire::Dialect::Raw,
+        }
+    }
+
+    /// The message that comes after `order` or, without one, whatever is next; acknowledged.
+    pub(crate) fn next(&mut self, order: Option<u64>) -> Heard {
+        loop {
+            let heard = self.hear();
+            self.ack(heard.order);
+            if order.is_none_or(|order| heard.order == order + 1) {
+                return heard;
+            }
+        }
+    }
+
+    /// Sends nothing more.
+    pub(crate) fn shut_down(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("connected");
+    }
+}
+
+/// A text as the original sends it.
+pub(crate) fn text_of(text: &str) -> Vec<u8> {
+    let mut frame = Vec::new();
+    binary::encode_message(OrderNumber(0), [text.as_bytes(), b"", b""], &mut frame);
+    frame
+}
+
+/// An ACK as the original sends it.
+pub(crate) fn ack_of(order: u64) -> Vec<u8> {
+    binary::encode_ack(Acked::UpTo(OrderNumber(order))).to_vec()
+}
