@@ -73,27 +73,30 @@ impl Dispatcher {
     /// Errors of the sockets themselves.
     pub(super) fn run(mut self) -> Result<(), Error> {
         let _farewell = Farewell(self.inbound.clone());
-        let mut announced = false;
+        // Whether sleep is announced, and if so, whether as one that room ends, too.
+        let mut announced = None;
         loop {
-            match (self.send()?, self.receive()?) {
+            let turns = (self.send()?, self.receive()?);
+            let starved = self.waiting.is_some();
+            match turns {
                 (Turn::Over, _) => return Ok(()),
-                (Turn::Idle, Turn::Idle) if announced => {
-                    let receiving = self.waiting.is_none() && !self.stopping;
+                // Only as it was announced: a burst that finds no room at the second look would
+                // otherwise wait for a wake-up that nobody owes.
+                (Turn::Idle, Turn::Idle) if announced == Some(starved) => {
+                    let receiving = !starved && !self.stopping;
                     self.transport.wait(self.sleeper.descriptor(), receiving)?;
                     self.sleeper.awake();
-                    announced = false;
+                    announced = None;
                 }
                 // Announced first, then looked once more: whatever comes in between wakes.
                 (Turn::Idle, Turn::Idle) => {
-                    self.signals
-                        .starved
-                        .store(self.waiting.is_some(), Ordering::SeqCst);
+                    self.signals.starved.store(starved, Ordering::SeqCst);
                     self.sleeper.about_to_sleep();
-                    announced = true;
+                    announced = Some(starved);
                 }
-                _ if announced => {
+                _ if announced.is_some() => {
                     self.sleeper.awake();
-                    announced = false;
+                    announced = None;
                 }
                 _ => {}
             }
