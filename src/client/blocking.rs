@@ -39,6 +39,8 @@ use crate::wire::{ClientSequence, Name, OrderNumber};
 /// #     storage: Storage::Memory { retain_bytes: 1 << 20 },
 /// #     sync: Sync::Never,
 /// #     limits: orden::core::Limits::default(),
+/// #     door: orden::broker::DoorLimits::default(),
+/// #     security: None,
 /// # })?;
 /// # let address = broker.endpoints()[0].as_str();
 ///
