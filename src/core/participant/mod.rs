@@ -10,7 +10,8 @@
 //!   ask for frames, at the latest.
 //!
 //! `receiver.rs` holds deliveries and their acknowledgements, `publishing.rs` what waits for
-//! confirmation; here is the session around them.
+//! confirmation. Around them is the session: here its phases, in `hear.rs` what the broker says,
+//! in `speak.rs` what it is told.
 
 mod event;
 mod hear;
@@ -18,11 +19,11 @@ mod publishing;
 mod receiver;
 mod retry;
 mod settings;
+mod speak;
 
 pub use event::{Ending, Event, Input, NotDelivered, Obstacle, PublishError};
 pub use settings::{Acknowledging, Limits, Numbering, Settings};
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -30,7 +31,7 @@ use self::publishing::{Fate, Publishing};
 use self::receiver::Receiver;
 use self::retry::Retry;
 use super::Time;
-use crate::wire::native::{self, Goodbye, Hello, Start};
+use crate::wire::native::Goodbye;
 use crate::wire::reply::Code;
 use crate::wire::{ClientSequence, LogId, OrderNumber};
 
@@ -183,29 +184,6 @@ impl Participant {
         }
     }
 
-    /// The next frame to send, which then counts as sent. Ask again until there is none.
-    pub fn next_frame(&mut self, now: Time) -> Option<Cow<'_, [u8]>> {
-        match &mut self.phase {
-            Phase::Unconnected | Phase::Ended => None,
-            Phase::Greeting(retry) => {
-                if !retry.is_due(now) {
-                    return None;
-                }
-                retry.tried(now, self.limits.hello_retry_most);
-                self.greeted = Some(now);
-                Some(Cow::Owned(self.hello().encode()))
-            }
-            Phase::Departing(goodbye, retry) => {
-                if !retry.is_due(now) {
-                    return None;
-                }
-                retry.tried(now, self.limits.hello_retry_most);
-                Some(Cow::Owned(goodbye.encode()))
-            }
-            Phase::Member(_) => self.next_member_frame(now),
-        }
-    }
-
     /// What the owner should know. Ask until there is nothing.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
@@ -287,52 +265,6 @@ impl Participant {
     #[must_use]
     pub fn log_id(&self) -> Option<LogId> {
         Some(self.session.as_ref()?.log_id)
-    }
-
-    /// The broker and we disagree about where we are: it is told again, but not twice in a moment.
-    fn greet_again(&mut self, now: Time) {
-        if !matches!(self.phase, Phase::Member(_)) {
-            return;
-        }
-        let not_before = self.greeted.map(|at| at + self.limits.hello_least);
-        let at = not_before.map_or(now, |at| at.max(now));
-        self.phase = Phase::Greeting(Retry::new(at, self.limits.hello_retry));
-    }
-
-    fn hello(&self) -> Hello {
-        let start = self.session.as_ref().map(|session| {
-            // It knows what is processed; what was only handed out could be lost with us.
-            Start::Resume(session.receiver.processed())
-        });
-        Hello {
-            name: self.settings.name.clone(),
-            start: start.unwrap_or(self.settings.start),
-            receive: self.settings.receive,
-            log_id: self.log_id().unwrap_or(self.settings.log_id),
-        }
-    }
-
-    fn next_member_frame(&mut self, now: Time) -> Option<Cow<'_, [u8]>> {
-        let session = self.session.as_mut()?;
-        if self.pong == Pong::Due {
-            self.pong = Pong::None;
-            return Some(Cow::Owned(native::pong()));
-        }
-        if let Some(order) = session.receiver.next_ack(now) {
-            return Some(Cow::Owned(native::ack(order)));
-        }
-        if let Some(goodbye) = self.leaving {
-            let mut again = Retry::new(now, self.limits.hello_retry);
-            again.tried(now, self.limits.hello_retry_most);
-            self.phase = Phase::Departing(goodbye, again);
-            return Some(Cow::Owned(goodbye.encode()));
-        }
-        if self.phase == Phase::Member(Liveness::ToAsk) {
-            self.phase = Phase::Member(Liveness::Asked);
-            return Some(Cow::Owned(native::ping()));
-        }
-        let frame = session.publishing.next_frame(now, &self.limits);
-        frame.map(Cow::Borrowed)
     }
 
     fn disconnected(&mut self) {
