@@ -91,10 +91,10 @@ pub(crate) struct Input {
     /// Go on receiving after the end of standard input
     #[arg(long, env = "ORDEN_FOLLOW", value_parser = BoolishValueParser::new())]
     pub(crate) follow: bool,
-    /// Give up when the last lines are not confirmed so many seconds after the end of standard
-    /// input (default: keep trying)
+    /// Give up when the broker does not answer at the start, or does not confirm the last lines
+    /// at the end, for so many seconds (default: keep trying)
     #[arg(long, env = "ORDEN_PATIENCE", value_name = "SECONDS")]
-    pub(crate) patience: Option<u64>,
+    patience: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -109,6 +109,14 @@ pub(crate) struct Output {
         default_value = "text"
     )]
     pub(crate) format: Format,
+    /// Receive nothing: for those who only publish, or whose key allows no more
+    #[arg(
+        long,
+        env = "ORDEN_PUBLISH_ONLY",
+        value_parser = BoolishValueParser::new(),
+        conflicts_with = "count"
+    )]
+    pub(crate) publish_only: bool,
     /// Exit after so many messages
     #[arg(
         long,
@@ -161,9 +169,9 @@ impl Network {
 }
 
 impl Input {
-    /// How long the last confirmations are waited for.
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience.map_or(Duration::MAX, Duration::from_secs)
+    /// How long an answer and the last confirmations are waited for; `None`: for ever.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.patience.map(Duration::from_secs)
     }
 }
 

@@ -43,13 +43,14 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, String> {
     let printed = Arc::new(Printed::default());
     watch_signals(Arc::clone(&seat))?;
     let stays = cli.input.follow || cli.output.count.is_some();
-    let patience = cli.input.patience();
+    let patience = cli.input.patience().unwrap_or(Duration::MAX);
+    let receives = !cli.output.publish_only;
     let shared = (Arc::clone(&seat), Arc::clone(&printed));
     spawn("stdin", move || {
         let (seat, printed) = shared;
         read(&seat);
         let flushed = seat.client.flush(patience);
-        if flushed.is_ok() && !stays {
+        if flushed.is_ok() && receives && !stays {
             printed.wait_for(seat.begin(), seat.own_end());
         }
         if flushed.is_err() || !stays {

@@ -54,7 +54,8 @@ impl Seat {
         if cli.input.resume {
             options.settings.numbering = Numbering::From(ClientSequence(1));
         }
-        options.patience = None;
+        options.settings.receive = !cli.output.publish_only;
+        options.patience = cli.input.patience();
         let news = Arc::new(News::default());
         let mut events = Events::new(cli, Arc::clone(&news));
         options.observer = Some(Box::new(move |event| events.hear(event)));

@@ -314,6 +314,15 @@ fn whoever_reads_may_have_seen_enough() {
 }
 
 #[test]
+fn who_only_publishes_hears_nothing() {
+    let stage = Stage::new();
+    let mut ana = Program::start(&stage.address, &["--name", "ana", "--publish-only"]);
+    ana.tell("1\n2\n");
+    assert_eq!(ana.finish(), [""; 0]);
+    assert_eq!(everything(&stage).len(), 2);
+}
+
+#[test]
 fn another_client_takes_the_name() {
     let stage = Stage::new();
     let mut first = Program::start(&stage.address, &["--name", "ana", "--follow"]);
