@@ -14,7 +14,6 @@ use super::delivery::Delivery;
 use super::error::Error;
 use super::options::Options;
 use super::shared::{Farewell, Shared};
-use super::transport::Context;
 use super::worker::{INBOX, Worker};
 use crate::core::participant::Acknowledging;
 use crate::wire::native::Goodbye;
@@ -90,6 +89,7 @@ impl Client {
     pub fn connect(options: Options) -> Result<Self, Error> {
         let Options {
             address,
+            context,
             keys,
             mut settings,
             limits,
@@ -99,7 +99,7 @@ impl Client {
         let acknowledging = settings.acknowledging;
         // The machine cannot know when the application has dealt with a delivery.
         settings.acknowledging = Acknowledging::ByApplication;
-        let context = Context::new();
+        let context = context.unwrap_or_default();
         let connection = Connection::open_with(&context, &address, keys, settings, limits)?;
         let shared = Arc::new(Shared::new()?);
         let (frames_in, frames) = bounded(INBOX);
@@ -158,7 +158,8 @@ impl Client {
     }
 
     /// The next message of the order, or `None` if there is none for so long, or somebody
-    /// [interrupts](Self::interrupt).
+    /// [interrupts](Self::interrupt). Numbers have no gaps, unless the broker did not keep what
+    /// this client has missed, which [`Options::observer`] is told.
     ///
     /// # Errors
     /// If the session is over.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::keys::Keys;
+use super::transport::Context;
 use crate::core::participant::{Event, Limits, Settings};
 use crate::wire::{Address, Name};
 
@@ -11,6 +12,8 @@ use crate::wire::{Address, Name};
 pub struct Options {
     /// Where the broker is.
     pub address: Address,
+    /// What its socket lives in; `None`: a context of its own.
+    pub context: Option<Context>,
     /// For an encrypted connection.
     pub keys: Option<Keys>,
     /// Who the client is and how it takes part.
@@ -36,6 +39,7 @@ impl Options {
     pub fn new(address: Address, name: Name) -> Self {
         Self {
             address,
+            context: None,
             keys: None,
             settings: Settings::new(name),
             limits: Limits::default(),

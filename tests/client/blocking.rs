@@ -1,6 +1,6 @@
 //! The client for applications.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orden::client::{Client, Delivery, Error};
 use orden::core::participant::{Acknowledging, Ending, Numbering};
@@ -76,6 +76,37 @@ fn many_publishes_from_many_threads_are_all_confirmed() {
         seen[thread] += 1;
     }
     client.close(DEADLINE).unwrap();
+}
+
+#[test]
+fn what_a_slow_application_does_not_take_waits_at_the_broker() {
+    const MESSAGES: u64 = 20_000;
+    let stage = Stage::new();
+    let (ana, ben) = (stage.client("ana"), stage.client("ben"));
+    let begin = stage.status("ben").floor;
+    for number in 0..MESSAGES {
+        let mut message = vec![b'.'; 1000];
+        message[..8].copy_from_slice(&number.to_be_bytes());
+        ana.publish(message).unwrap();
+    }
+    ana.flush(DEADLINE).unwrap();
+    let status = stage.status("ben");
+    assert_eq!(
+        status.floor, begin,
+        "what was not taken is not acknowledged"
+    );
+    let in_flight = status.next.since(status.floor) * 1000;
+    // A window's worth, and one batch that went beyond it.
+    assert!(in_flight < 4 << 20, "{in_flight} bytes are in flight");
+    for number in 0..MESSAGES {
+        assert_eq!(next_said(&ben).message[..8], number.to_be_bytes());
+    }
+    ben.close(DEADLINE).unwrap();
+    let until = Instant::now() + DEADLINE;
+    while stage.status("ben").floor < begin.plus(MESSAGES) {
+        assert!(Instant::now() < until, "what was taken is not acknowledged");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! A broker of one's own, and connections to it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use orden::broker::{Broker, Config, DoorLimits, Security, Storage, Sync};
 use orden::client::connection::{self, Connection};
 use orden::client::{Client, Clock, Context, Deliveries, Options};
-use orden::core::Limits;
 use orden::core::participant::{self, Event, Settings};
+use orden::core::{Limits, MemberStatus};
 use orden::store;
 use orden::wire::{Address, Name};
 use tempfile::TempDir;
@@ -66,6 +66,20 @@ impl Stage {
             config,
             context: Context::new(),
             clock: Clock::start(),
+        }
+    }
+
+    /// How far the member of this name is. The broker shows it a moment after it says welcome.
+    pub(crate) fn status(&self, name: &str) -> MemberStatus {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let status = self.broker.as_ref().unwrap().ack_map().status();
+            let is_it = |member: &MemberStatus| member.name.as_bytes() == name.as_bytes();
+            if let Some(member) = status.members.into_iter().find(is_it) {
+                return member;
+            }
+            assert!(Instant::now() < until, "{name} is no member");
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
