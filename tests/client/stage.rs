@@ -1,6 +1,6 @@
 //! A broker of one's own, and connections to it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use orden::broker::{Broker, Config, DoorLimits, Security, Storage, Sync};
 use orden::client::connection::{self, Connection};
@@ -71,16 +71,11 @@ impl Stage {
 
     /// How far the member of this name is. The broker shows it a moment after it says welcome.
     pub(crate) fn status(&self, name: &str) -> MemberStatus {
-        let until = Instant::now() + DEADLINE;
-        loop {
+        retry(|| {
             let status = self.broker.as_ref().unwrap().ack_map().status();
             let is_it = |member: &MemberStatus| member.name.as_bytes() == name.as_bytes();
-            if let Some(member) = status.members.into_iter().find(is_it) {
-                return member;
-            }
-            assert!(Instant::now() < until, "{name} is no member");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+            status.members.into_iter().find(is_it)
+        })
     }
 
     /// The broker ends in good order.
