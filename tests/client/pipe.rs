@@ -30,11 +30,6 @@ fn everything(stage: &Stage) -> Vec<(OrderNumber, String, String)> {
     }
 }
 
-fn numbers(count: u64) -> String {
-    let lines: Vec<_> = (1..=count).map(|number| number.to_string()).collect();
-    lines.join("\n") + "\n"
-}
-
 #[test]
 fn lines_go_in_and_numbered_lines_come_out() {
     let stage = Stage::new();
@@ -141,37 +136,6 @@ fn the_environment_stands_for_flags() {
     let line = "{\"order\":0,\"from\":\"Server\",\"message\":\"ana has joined the net\"}\n";
     assert_eq!(String::from_utf8(output.stdout).unwrap(), line);
     assert!(output.stderr.is_empty());
-}
-
-#[test]
-fn a_client_is_killed_and_loses_no_line() {
-    const LINES: u64 = 10_000;
-    let stage = Stage::new();
-    let arguments = ["--name", "ana", "--resume", "--log-level", "off"];
-    for part in 0..5 {
-        let mut ana = Program::start(&stage.address, &arguments);
-        let mut input = ana.take_input();
-        let feed = std::thread::spawn(move || {
-            for line in numbers(LINES).as_bytes().chunks(100) {
-                if input.write_all(line).is_err() {
-                    return;
-                }
-                pause(Duration::from_micros(200));
-            }
-        });
-        if part == 4 {
-            ana.finish();
-        } else {
-            // Somewhere in the middle, further each time.
-            until(&mut ana, &(1 + part * LINES / 5).to_string());
-            ana.signal(Signal::KILL);
-            assert_eq!(ana.end_by_itself().code, None);
-        }
-        feed.join().unwrap();
-    }
-    let said = everything(&stage);
-    let texts: Vec<_> = said.iter().map(|(_, _, text)| text.clone()).collect();
-    assert_eq!(texts, numbers(LINES).lines().collect::<Vec<_>>());
 }
 
 #[test]

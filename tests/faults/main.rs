@@ -6,6 +6,8 @@
 mod monotonic;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/random.rs"]
+mod random;
 
 mod broker;
 mod crowd;
@@ -18,7 +20,6 @@ mod member;
 mod nemesis;
 mod network;
 mod processes;
-mod random;
 mod resources;
 mod soak;
 mod stage;

@@ -6,9 +6,11 @@
 
 pub(crate) mod broker;
 pub(crate) mod dealer;
+pub(crate) mod monotonic;
 pub(crate) mod plain;
 pub(crate) mod program;
 pub(crate) mod python;
+pub(crate) mod random;
 pub(crate) mod status;
 
 use std::time::{Duration, Instant};
