@@ -13,10 +13,12 @@ use crate::support::random::Random;
 const LINES: u64 = 10_000;
 const KILLS: usize = 8;
 
+fn lines() -> Vec<String> {
+    (1..=LINES).map(|number| format!("line {number}")).collect()
+}
+
 fn input() -> String {
-    (1..=LINES)
-        .map(|number| format!("line {number}\n"))
-        .collect()
+    lines().join("\n")
 }
 
 /// Writes the whole input from its beginning, slowly enough to be killed meanwhile, until the
@@ -61,7 +63,6 @@ fn a_client_that_is_killed_again_and_again_loses_no_line() {
     ana.finish();
     let order = stage::the_log(&broker);
     seen::is_dense(&order);
-    let said = input();
-    let said: Vec<_> = said.lines().map(|line| format!("ana: {line}")).collect();
+    let said: Vec<_> = lines().iter().map(|line| format!("ana: {line}")).collect();
     seen::holds(&order, "ana", &said);
 }
