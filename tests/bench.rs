@@ -170,3 +170,72 @@ fn an_interruption_leaves_nothing_behind() {
     assert_eq!(status.code(), Some(130), "{status}");
     assert!(is_empty(data.path()), "the log stayed");
 }
+
+#[test]
+fn a_comparison_runs_all_of_them_and_judges() {
+    let data = tempfile::tempdir().unwrap();
+    let picture = data.path().join("speed.svg");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orden-bench"));
+    command.args([
+        "compare", "--rounds", "2", "--scale", "0.002", "--format", "json",
+    ]);
+    command
+        .args(["--parts", "speed,latency", "--data"])
+        .arg(data.path());
+    command.arg("--plot").arg(&picture);
+    let (output, complaint) = finish(command);
+    // So short a run says nothing of how fast anything is: 4 is as good as 0.
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{complaint}");
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        figures["met"].as_bool(),
+        Some(output.status.success()),
+        "{figures}"
+    );
+    assert!(figures["sync_us"].as_f64() > Some(0.0), "{figures}");
+    let runs = figures["runs"].as_array().unwrap();
+    let names: Vec<_> = runs
+        .iter()
+        .map(|run| run["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names.len(), 9, "{names:?}");
+    for run in runs {
+        assert_eq!(run["rounds"].as_array().map(Vec::len), Some(2), "{run}");
+        assert!(run["deliveries_per_second"].as_f64() > Some(0.0), "{run}");
+    }
+    assert_eq!(
+        figures["floors"].as_array().map(Vec::len),
+        Some(8),
+        "{figures}"
+    );
+    let drawn = std::fs::read_to_string(&picture).unwrap();
+    assert!(drawn.contains("bare, one message a frame"), "{drawn}");
+    std::fs::remove_file(picture).unwrap();
+    assert!(is_empty(data.path()), "something was left behind");
+}
+
+#[test]
+fn a_run_can_be_looked_at() {
+    let data = tempfile::tempdir().unwrap();
+    let picture = data.path().join("run.svg");
+    let mut command = bench(
+        data.path(),
+        "--in-memory --messages 2000 --subscribers 2 --plot",
+    );
+    command.arg(&picture);
+    let (output, complaint) = finish(command);
+    assert!(output.status.success(), "{complaint}");
+    let drawn = std::fs::read_to_string(picture).unwrap();
+    assert!(
+        drawn.starts_with("<svg") && drawn.ends_with("</svg>\n"),
+        "{drawn}"
+    );
+    for words in [
+        "Latency, by share",
+        "Deliveries a second",
+        "99 %",
+        "native, in memory",
+    ] {
+        assert!(drawn.contains(words), "{words} is not in {drawn}");
+    }
+}

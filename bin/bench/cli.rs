@@ -9,6 +9,7 @@ use orden::broker::Sync;
 use orden::wire::Address;
 use rustix::fs::statfs;
 
+use super::compare::CompareArgs;
 use super::error::Error;
 use super::plan::{Dialect, Plan, Target};
 use super::serve::{Serve, parse_sync};
@@ -27,6 +28,8 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Run orden and libzmq alone in turn; print medians, ratios, and what those must be
+    Compare(CompareArgs),
     /// The child process of a run.
     #[command(hide = true)]
     Serve {
@@ -165,7 +168,8 @@ Time runs from the first publish to the last delivery at the last subscriber; la
 publish call, at a rate from the time at which it was due, to the delivery at each subscriber.
 
 Exit codes: 0 done, every message checked; 1 wrong usage; 2 the run has failed: something was
-lost, came twice, in different orders or not in time; 3 any other failure; 130 interrupted.";
+lost, came twice, in different orders or not in time; 3 any other failure; 4 a ratio of compare
+is not what it must be; 130 interrupted.";
 
 impl RunArgs {
     /// The run that was asked for.

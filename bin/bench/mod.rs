@@ -1,7 +1,7 @@
 //! Measures a broker, or libzmq alone, and checks every message on the way.
 //!
 //! ```text
-//!  cli ─► plan ─► run ─► outcome ─► table, JSON, plot
+//!  cli ─► plan ─► run ─► outcome ─► table, JSON, plot        compare: many runs, in turn
 //!                  │
 //!                  ├─ server      a child process: the broker, or the loop that `bare` measures
 //!                  ├─ publishing  threads with the publishers' links
@@ -14,11 +14,13 @@ mod bare_loop;
 mod check;
 mod cli;
 mod clock;
+mod compare;
 mod error;
 mod human;
 mod link;
 mod outcome;
 mod plan;
+mod plot;
 mod progress;
 mod publishing;
 mod run;
@@ -35,6 +37,7 @@ use clap::Parser;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use cli::{Cli, Command, Format};
+use compare::CompareArgs;
 use error::Error;
 use progress::Progress;
 
@@ -51,6 +54,7 @@ pub(super) fn main() -> ExitCode {
     };
     let result = match &cli.command {
         Some(Command::Serve { serve }) => serve.run().map(|()| ExitCode::SUCCESS),
+        Some(Command::Compare(args)) => compare(args),
         None => measure(&cli),
     };
     result.unwrap_or_else(|error| {
@@ -71,15 +75,31 @@ fn measure(cli: &Cli) -> Result<ExitCode, Error> {
         progress.show(delivered);
     })?;
     drop(progress);
-    match cli.run.output.format {
+    let output = &cli.run.output;
+    if let Some(file) = &output.plot {
+        plot::draw(&outcome, file)?;
+    }
+    match output.format {
         Format::Text => print!("{}", outcome.table()),
         Format::Json => println!("{}", outcome.json()),
     }
-    Ok(ExitCode::from(if outcome.failure.is_some() {
-        2
-    } else {
-        0
-    }))
+    let failed = outcome.failure.is_some();
+    Ok(ExitCode::from(if failed { 2 } else { 0 }))
+}
+
+fn compare(args: &CompareArgs) -> Result<ExitCode, Error> {
+    let interrupted = watch_signals()?;
+    let Some(verdict) = compare::compare(args, &interrupted)? else {
+        return Ok(ExitCode::from(2));
+    };
+    if let Some(file) = &args.output.plot {
+        verdict.draw(file)?;
+    }
+    match args.output.format {
+        Format::Text => print!("{}", verdict.table()),
+        Format::Json => println!("{}", verdict.json()),
+    }
+    Ok(ExitCode::from(if verdict.all_met() { 0 } else { 4 }))
 }
 
 /// A flag that is raised when the user wants no more.

@@ -1,0 +1,98 @@
+//! What must hold, as ratios of medians.
+
+use super::course::{Figures, Key};
+
+/// A floor, or a ceiling, and what was measured.
+pub(super) struct Floor {
+    pub(super) name: &'static str,
+    pub(super) value: f64,
+    pub(super) bound: Bound,
+}
+
+/// What a ratio has to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Floor {
+    pub(super) fn is_met(&self) -> bool {
+        match self.bound {
+            Bound::AtLeast(least) => self.value >= least,
+            Bound::AtMost(most) => self.value <= most,
+        }
+    }
+}
+
+/// All that can be judged by what was run. `sync` is what one sync takes, in microseconds.
+pub(super) fn floors(median: impl Fn(Key) -> Option<Figures>, sync: f64) -> Vec<Floor> {
+    let speed = |key| Some(median(key)?.deliveries_per_second);
+    let p50 = |key| Some(median(key)?.p50);
+    let tail = |key| median(key).map(|figures| figures.p99 / figures.p50);
+    let allowed = p50(Key::BareLatency).map(|bare| 1.5 * bare + sync);
+    let candidates = [
+        (
+            "native synced / bare",
+            ratio(speed(Key::Synced), speed(Key::Bare)),
+            Bound::AtLeast(2.0),
+        ),
+        (
+            "native synced / bare, 64 a frame",
+            ratio(speed(Key::Synced), speed(Key::BareBatch)),
+            Bound::AtLeast(0.7),
+        ),
+        (
+            "native synced / native in memory",
+            ratio(speed(Key::Synced), speed(Key::Memory)),
+            Bound::AtLeast(0.8),
+        ),
+        (
+            "binary / bare",
+            ratio(speed(Key::Binary), speed(Key::Bare)),
+            Bound::AtLeast(0.4),
+        ),
+        (
+            "latency: native in memory / bare",
+            ratio(p50(Key::MemoryLatency), p50(Key::BareLatency)),
+            Bound::AtMost(1.5),
+        ),
+        (
+            "latency: native synced / (1.5 bare + a sync)",
+            ratio(p50(Key::SyncedLatency), allowed),
+            Bound::AtMost(1.0),
+        ),
+        (
+            "latency in memory: p99 / median",
+            tail(Key::MemoryLatency),
+            Bound::AtMost(3.0),
+        ),
+        (
+            "latency synced: p99 / median",
+            tail(Key::SyncedLatency),
+            Bound::AtMost(3.0),
+        ),
+        (
+            "cost of a delivery: 512 members / 8",
+            ratio(speed(Key::Synced), speed(Key::ManyMembers)),
+            Bound::AtMost(1.3),
+        ),
+        (
+            "speed with a member that never reads / without",
+            ratio(speed(Key::Stalled), speed(Key::Synced)),
+            Bound::AtLeast(0.9),
+        ),
+    ];
+    let judged = |(name, value, bound): (_, Option<f64>, _)| {
+        Some(Floor {
+            name,
+            value: value?,
+            bound,
+        })
+    };
+    candidates.into_iter().filter_map(judged).collect()
+}
+
+fn ratio(value: Option<f64>, reference: Option<f64>) -> Option<f64> {
+    Some(value? / reference?)
+}

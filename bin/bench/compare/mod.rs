@@ -1,0 +1,114 @@
+//! Several ways of running, one after the other, round after round: what the machine does
+//! besides meets all of them alike, so their ratios mean something where figures do not.
+
+mod course;
+mod disk;
+mod floors;
+mod report;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use clap::{Args, ValueEnum};
+
+use super::cli::{self, Output};
+use super::error::Error;
+use super::progress::Progress;
+use super::run;
+use course::{Course, Figures, courses};
+
+pub(super) use report::Verdict;
+
+const AFTER_HELP: &str = "\
+Everybody runs once a round, in turn, so that whatever else the machine does meets all alike: the
+ratios mean something where figures do not. Each run is 8 subscribers, 1 publisher and 120 bytes
+unless its name says otherwise. Every flag is an environment variable, too: ORDEN_…
+
+  orden-bench compare                          everything, as the documents cite it
+  orden-bench compare --parts latency          only the time through an idle broker
+  orden-bench compare --rounds 1 --scale 0.1   a quick look
+  orden-bench compare --format json            a line for scripts
+  orden-bench compare --plot speed.svg         the throughputs as a picture
+
+Exit codes: 0 everything is as it must be; 4 something is not; 2 a run has failed; 1 wrong usage;
+3 any other failure; 130 interrupted.";
+
+/// What to compare, and how thoroughly.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct CompareArgs {
+    /// How often each of them runs
+    #[arg(long, env = "ORDEN_ROUNDS", value_name = "COUNT", default_value_t = 5)]
+    rounds: usize,
+    /// How long each run is: 1 takes a second or two, 0.1 shows that all is well and little more
+    #[arg(
+        long,
+        env = "ORDEN_SCALE",
+        value_name = "FACTOR",
+        default_value_t = 1.0
+    )]
+    scale: f64,
+    /// Compare only this
+    #[arg(long, env = "ORDEN_PARTS", value_enum, value_delimiter = ',', value_name = "PART",
+        default_values_t = [Part::Speed, Part::Latency, Part::Members])]
+    parts: Vec<Part>,
+    /// The most threads for subscribers, and for publishers
+    #[arg(long, env = "ORDEN_THREADS", value_name = "COUNT", default_value_t = 8)]
+    threads: usize,
+    /// Where the logs' temporary directories are made (default: the system's, unless that is
+    /// memory)
+    #[arg(long, env = "ORDEN_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// What can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Part {
+    /// As fast as messages are confirmed
+    Speed,
+    /// The time through an idle broker, at 2,000 messages a second
+    Latency,
+    /// Many members, and one that never reads
+    Members,
+}
+
+/// What one course has given, a figure a round.
+pub(super) struct Series {
+    course: Course,
+    rounds: Vec<Figures>,
+}
+
+/// Runs everything; `None` where a run has failed, which was said.
+pub(super) fn compare(
+    args: &CompareArgs,
+    interrupted: &AtomicBool,
+) -> Result<Option<Verdict>, Error> {
+    let within = cli::disk(args.data.as_deref())?;
+    let mut series: Vec<_> = courses(&args.parts, &within, args.threads, args.scale)
+        .into_iter()
+        .map(|course| Series {
+            course,
+            rounds: Vec::new(),
+        })
+        .collect();
+    let mut syncs = Vec::new();
+    for round in 1..=args.rounds.max(1) {
+        for one in &mut series {
+            let title = format!("{round}/{} {}", args.rounds, one.course.name);
+            let progress = Progress::new(&one.course.plan, &title);
+            let outcome = run::run(&one.course.plan, interrupted, &mut |delivered| {
+                progress.show(delivered);
+            })?;
+            drop(progress);
+            if outcome.failure.is_some() {
+                eprint!("{}", outcome.table());
+                return Ok(None);
+            }
+            one.rounds.push(Figures::of(&outcome));
+        }
+        syncs.push(disk::sync_time(&within)?);
+    }
+    Ok(Some(Verdict::new(series, &syncs, args.rounds)))
+}
