@@ -131,18 +131,40 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $value:literal, $key:literal;)*) => {
         /// Reasons for a refusal.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u16)]
         #[non_exhaustive]
-        pub enum Code { $($(#[$doc])* $name = $value,)* }
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+            /// A reason of a broker newer than this program: its text is what there is to show.
+            Unknown(u16),
+        }
 
         impl Code {
-            /// All codes, in ascending order.
+            /// All codes that this program knows, in ascending order.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The reason as a counter's or a log line's key.
             #[must_use]
             pub fn name(self) -> &'static str {
-                match self { $(Self::$name => $key,)* }
+                match self {
+                    $(Self::$name => $key,)*
+                    Self::Unknown(_) => "unknown",
+                }
+            }
+
+            /// The reason as it passes over the wire.
+            #[must_use]
+            pub fn number(self) -> u16 {
+                match self {
+                    $(Self::$name => $value,)*
+                    Self::Unknown(number) => number,
+                }
+            }
+
+            fn of(number: u16) -> Self {
+                match number {
+                    $($value => Self::$name,)*
+                    _ => Self::Unknown(number),
+                }
             }
         }
     };
@@ -244,7 +266,7 @@ impl<'a> Refusal<'a> {
         let text = &self.text[..self.text.floor_char_boundary(usize::from(u16::MAX))];
         let text_length = u16::try_from(text.len()).expect("cut to fit");
         let mut frame = prefix(kind::REFUSAL, 0);
-        frame.extend_from_slice(&(self.code as u16).to_be_bytes());
+        frame.extend_from_slice(&self.code.number().to_be_bytes());
         frame.extend_from_slice(&text_length.to_be_bytes());
         frame.extend_from_slice(&self.detail.to_be_bytes());
         frame.extend_from_slice(text.as_bytes());
@@ -258,9 +280,8 @@ impl<'a> Refusal<'a> {
             frame,
             REFUSAL_LEN + usize::from(read_u16(frame, field::refusal::TEXT_LENGTH)?),
         )?;
-        let code = Code::ALL.iter().find(|&&known| known as u16 == code);
         Ok(Self {
-            code: *code.ok_or(DecodeError::FieldOutOfRange)?,
+            code: Code::of(code),
             detail,
             text: str::from_utf8(&frame[REFUSAL_LEN..])
                 .map_err(|_| DecodeError::FieldOutOfRange)?,

@@ -83,7 +83,7 @@ fn kinds_starts_and_codes() {
     assert_eq!(pairs("Hello", "start"), owned(starts));
     let codes = Code::ALL
         .iter()
-        .map(|&code| ((code as u16).to_string(), code.name().to_owned()));
+        .map(|&code| (code.number().to_string(), code.name().to_owned()));
     assert_eq!(pairs("Refusal", "code"), codes.collect::<Vec<_>>());
     assert_eq!((native::MAGIC, native::VERSION), (0x4F, 1));
     assert_eq!(

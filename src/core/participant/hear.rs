@@ -130,7 +130,7 @@ impl Participant {
                     session.and_then(|session| session.receiver.skip_to(OrderNumber(detail)));
                 self.events.extend(missed.map(skipped));
             }
-            Code::Malformed | Code::AckAhead | Code::Closing => {
+            Code::Malformed | Code::AckAhead | Code::Closing | Code::Unknown(_) => {
                 let text = text.to_owned();
                 self.events.push_back(Event::Refused { code, text });
                 if code == Code::AckAhead {
