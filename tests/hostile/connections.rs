@@ -140,7 +140,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>, End)> {
 }
 
 #[test]
-fn a_what_comes_before_membership() {
+fn s11_what_comes_before_membership_costs_a_connection() {
     let mut broker = Broker::start(&["--handshake-timeout", "1", "--max-message-bytes", "4096"]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);

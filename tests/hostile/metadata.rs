@@ -7,7 +7,7 @@ use crate::zmtp::Speaker;
 const JOIN: &[u8] = b"";
 
 #[test]
-fn b_routing_ids_of_all_kinds() {
+fn s17_routing_ids_of_all_kinds_forge_no_line() {
     let mut broker = Broker::start(&[]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
@@ -40,7 +40,7 @@ fn b_routing_ids_of_all_kinds() {
     let said = witness.broker.said();
     assert!(
         !said.contains('\x1b') && !said.contains("\n2026 INFO ana"),
-        "S17: {said}"
+        "{said}"
     );
 }
 

@@ -150,7 +150,7 @@ fn a_second_broker_is_refused_until_the_first_has_gone() {
 }
 
 #[test]
-fn only_the_owner_can_read() {
+fn s16_only_the_owner_can_read() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("made/on/the/way");
     let mut log = open(&options(&directory)).log;

@@ -8,5 +8,6 @@ mod support;
 
 mod curve;
 mod handover;
+mod limits;
 #[allow(dead_code, reason = "each test takes what it needs")]
 mod stage;
