@@ -2,6 +2,8 @@
 
 #[path = "bench/mod.rs"]
 mod bench;
+#[path = "command_line.rs"]
+mod command_line;
 
 fn main() -> std::process::ExitCode {
     bench::main()

@@ -1,165 +1,33 @@
 //! `orden-broker`: parse, run, print, exit code. Everything else is in the library.
 
+#[path = "command_line.rs"]
+mod command_line;
+#[path = "broker/flags.rs"]
+mod flags;
+#[path = "broker/log_command.rs"]
+mod log_command;
+#[path = "broker/logging.rs"]
+mod logging;
 #[path = "broker/security.rs"]
 mod security;
 
 use std::fmt::Display;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
-use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand};
-use orden::broker::{Broker, Config, Error, Storage, Sync};
-use orden::core::Limits;
-use orden::store;
-use orden::wire::Address;
+use orden::broker::{Broker, Error, Sync};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
-#[path = "broker/log_command.rs"]
-mod log_command;
-#[path = "broker/logging.rs"]
-mod logging;
-
+use flags::{Cli, Command, Journal, MEMORY_BYTES, Serve};
 use log_command::LogCommand;
-use logging::Logging;
-
-/// A message broker that gives every message one number, and every client every message, in
-/// that one order, exactly once, whatever crashes.
-#[derive(Debug, Parser)]
-#[command(name = "orden-broker", version, styles = STYLES, after_help = AFTER_HELP)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: Serve,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Look at a log: is it whole, what is in it; also while a broker writes to it
-    #[command(subcommand)]
-    Log(LogCommand),
-    #[command(flatten)]
-    Keys(security::Command),
-}
-
-#[derive(Debug, Args)]
-struct Serve {
-    #[command(flatten)]
-    network: Network,
-    #[command(flatten)]
-    journal: Journal,
-    #[command(flatten)]
-    delivery: Delivery,
-    #[command(flatten)]
-    security: security::Flags,
-    #[command(flatten)]
-    logging: Logging,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Network")]
-struct Network {
-    /// Where clients connect: HOST:PORT, :PORT (localhost), *:PORT (everywhere), port 0 for any
-    /// free one, or a ZeroMQ endpoint (tcp://…, ipc://…)
-    #[arg(long, env = "ORDEN_ADDRESS", value_name = "ADDRESS", required = true)]
-    address: Option<Address>,
-    /// Also serve the original client.py over plain TCP here
-    #[arg(long, env = "ORDEN_TCP_ADDRESS", value_name = "ADDRESS")]
-    tcp_address: Option<Address>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Journal")]
-struct Journal {
-    /// Where the log is kept
-    #[arg(
-        long,
-        env = "ORDEN_DATA",
-        value_name = "DIR",
-        default_value = "./orden-data"
-    )]
-    data: PathBuf,
-    /// Keep no log on disk: everything ends with this process
-    #[arg(
-        long,
-        env = "ORDEN_IN_MEMORY",
-        value_parser = BoolishValueParser::new(),
-        conflicts_with = "sync"
-    )]
-    in_memory: bool,
-    /// When the log is synced: before anybody sees a message, at most so many milliseconds
-    /// after, or when the system likes
-    #[arg(long, env = "ORDEN_SYNC", value_name = "always|MS|never", default_value = "always",
-        value_parser = parse_sync)]
-    sync: Sync,
-    /// How large each of the log's files is, made ready ahead of its use; at least what some of
-    /// the largest messages need
-    #[arg(long, env = "ORDEN_SEGMENT_BYTES", value_name = "BYTES",
-        default_value_t = store::DEFAULT_SEGMENT_BYTES)]
-    segment_bytes: u64,
-    /// Delete the oldest segments once the log has more than so many bytes (default: keep all)
-    #[arg(long, env = "ORDEN_RETAIN_BYTES", value_name = "BYTES")]
-    retain_bytes: Option<u64>,
-    /// Delete segments whose newest message is older than so many seconds (default: keep all)
-    #[arg(long, env = "ORDEN_RETAIN_AGE", value_name = "SECONDS")]
-    retain_age: Option<u64>,
-    /// Delete the oldest segments once the log has more than so many messages (default: keep all)
-    #[arg(long, env = "ORDEN_RETAIN_MESSAGES", value_name = "COUNT")]
-    retain_messages: Option<u64>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Delivery")]
-struct Delivery {
-    /// The most bytes of one message
-    #[arg(long, env = "ORDEN_MAX_MESSAGE_BYTES", value_name = "BYTES",
-        default_value_t = Limits::default().message_bytes)]
-    max_message_bytes: usize,
-    /// Ask a native member that was silent for so many seconds whether it is there
-    #[arg(long, env = "ORDEN_PING_AFTER", value_name = "SECONDS",
-        default_value_t = Limits::default().ping_after.as_secs())]
-    ping_after: u64,
-    /// Take a native member that was silent for so many seconds for away
-    #[arg(long, env = "ORDEN_AWAY_AFTER", value_name = "SECONDS",
-        default_value_t = Limits::default().away_after.as_secs())]
-    away_after: u64,
-    /// End the session of a member that was away for so many seconds (default: never)
-    #[arg(long, env = "ORDEN_SESSION_TIMEOUT", value_name = "SECONDS")]
-    session_timeout: Option<u64>,
-}
-
-const STYLES: Styles = Styles::styled()
-    .header(AnsiColor::Green.on_default().bold())
-    .usage(AnsiColor::Green.on_default().bold())
-    .literal(AnsiColor::Cyan.on_default().bold())
-    .placeholder(AnsiColor::Cyan.on_default());
-
-const AFTER_HELP: &str = "\
-Every flag can also be given as an environment variable, ORDEN_… in capitals.
-SIGTERM and SIGINT stop in good order, a second one at once; SIGUSR1 logs who is how far.
-
-Exit codes: 0 stopped; 1 wrong usage; 2 the log is damaged; 3 any other failure.";
 
 const RESTORE: &str = "restore the directory from a backup, or begin a new one with --data";
 
-/// The most bytes of messages that are kept without a disk, if nothing else is said.
-const MEMORY_BYTES: u64 = store::DEFAULT_RETAIN_BYTES;
-
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli: Cli = match command_line::parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let code = ExitCode::from(u8::from(error.use_stderr()));
-            // Nobody is left to tell when stderr is closed.
-            error.print().ok();
-            return code;
-        }
+        Err(code) => return code,
     };
     match cli.command {
         Some(Command::Log(command)) => look_at_log(&command),
@@ -203,7 +71,7 @@ fn serve_and_report(options: &Serve) -> ExitCode {
 fn serve(cli: &Serve) -> Result<(), Error> {
     // Before anything else runs, so that no signal finds the process unprepared.
     let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
-    let config = config(cli)?;
+    let config = cli.config()?;
     if config.security.is_some() {
         orden::broker::forbid_core_dumps()?;
     }
@@ -280,71 +148,6 @@ fn log_status(status: &orden::broker::Status) {
         );
     }
     log::info!("{:?}", status.counters);
-}
-
-fn config(cli: &Serve) -> Result<Config, Error> {
-    let journal = &cli.journal;
-    let storage = if journal.in_memory {
-        Storage::Memory {
-            retain_bytes: journal.retain_bytes.unwrap_or(MEMORY_BYTES),
-        }
-    } else {
-        let mut options = store::Options::new(&journal.data);
-        options.segment_bytes = journal.segment_bytes.max(least_segment(cli));
-        options.retain_bytes = journal.retain_bytes;
-        options.retain_age = journal.retain_age.map(Duration::from_secs);
-        options.retain_messages = journal.retain_messages;
-        Storage::Files(options)
-    };
-    Ok(Config {
-        endpoint: cli.address().to_bind(),
-        tcp_endpoint: cli.network.tcp_address.as_ref().map(Address::to_bind),
-        storage,
-        sync: journal.sync,
-        limits: cli.security.limits(&Limits {
-            message_bytes: cli.delivery.max_message_bytes,
-            ping_after: Duration::from_secs(cli.delivery.ping_after),
-            away_after: Duration::from_secs(cli.delivery.away_after),
-            session_timeout: cli.delivery.session_timeout.map(Duration::from_secs),
-            ..Limits::default()
-        }),
-        door: cli.security.door(),
-        security: cli.security.security()?,
-    })
-}
-
-impl Serve {
-    /// Where clients connect; `Option` only because a subcommand needs no address.
-    fn address(&self) -> &Address {
-        let address = self.network.address.as_ref();
-        address.expect("clap asks for it")
-    }
-
-    /// Why what was asked for would open more than was said in words.
-    fn exposed(&self) -> Option<String> {
-        let flags = &self.security;
-        let zmq = flags.refuses(self.address(), flags.encrypts());
-        let tcp = self.network.tcp_address.as_ref();
-        zmq.or_else(|| flags.refuses(tcp?, false))
-    }
-}
-
-/// A file that could not take what one round brings would be left for the next at once, which
-/// could not either.
-fn least_segment(cli: &Serve) -> u64 {
-    let batches = 2 * Limits::default().batch_bytes;
-    4 * (batches.saturating_add(cli.delivery.max_message_bytes)) as u64
-}
-
-fn parse_sync(text: &str) -> Result<Sync, String> {
-    match text {
-        "always" => Ok(Sync::Always),
-        "never" => Ok(Sync::Never),
-        _ => text
-            .parse()
-            .map(|ms| Sync::Every(Duration::from_millis(ms)))
-            .map_err(|_| "expected always, a number of milliseconds, or never".to_owned()),
-    }
 }
 
 fn exit_code(error: &Error) -> u8 {

@@ -3,6 +3,8 @@
 
 #[path = "client/chat.rs"]
 mod chat;
+#[path = "command_line.rs"]
+mod command_line;
 #[path = "client/flags.rs"]
 mod flags;
 #[path = "client/pipe.rs"]
@@ -15,20 +17,13 @@ mod show;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use flags::Cli;
 use seat::Outcome;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli: Cli = match command_line::parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let code = ExitCode::from(u8::from(error.use_stderr()));
-            // Nobody is left to tell when stderr is closed.
-            error.print().ok();
-            return code;
-        }
+        Err(code) => return code,
     };
     let outcome = if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         chat::run(&cli)

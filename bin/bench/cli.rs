@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use orden::broker::Sync;
 use orden::wire::Address;
 use rustix::fs::statfs;
 
+use crate::command_line::STYLES;
+
 use super::compare::CompareArgs;
 use super::error::Error;
 use super::plan::{Dialect, Plan, Target};
-use super::serve::{Serve, parse_sync};
+use super::serve::Serve;
 use super::server::Storage;
 
 /// Publishers and subscribers that measure a broker and check every message.
@@ -109,7 +110,7 @@ struct BrokerArgs {
     in_memory: bool,
     /// When the broker's log is synced: before anybody sees a message, at most so many
     /// milliseconds after, or when the system likes [default: always]
-    #[arg(long, env = "ORDEN_SYNC", value_name = "always|MS|never", value_parser = parse_sync)]
+    #[arg(long, env = "ORDEN_SYNC", value_name = "always|MS|never")]
     sync: Option<Sync>,
 }
 
@@ -155,12 +156,6 @@ pub(super) enum Format {
     Text,
     Json,
 }
-
-const STYLES: Styles = Styles::styled()
-    .header(AnsiColor::Green.on_default().bold())
-    .usage(AnsiColor::Green.on_default().bold())
-    .literal(AnsiColor::Cyan.on_default().bold())
-    .placeholder(AnsiColor::Cyan.on_default());
 
 const AFTER_HELP: &str = "\
 Every flag can also be given as an environment variable, ORDEN_… in capitals.

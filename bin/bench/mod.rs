@@ -33,9 +33,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::Parser;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::command_line;
 use cli::{Cli, Command, Format};
 use compare::CompareArgs;
 use error::Error;
@@ -43,14 +43,9 @@ use progress::Progress;
 
 /// Does what the command line says.
 pub(super) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli: Cli = match command_line::parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let code = ExitCode::from(u8::from(error.use_stderr()));
-            // Nobody is left to tell when stderr is closed.
-            error.print().ok();
-            return code;
-        }
+        Err(code) => return code,
     };
     let result = match &cli.command {
         Some(Command::Serve { serve }) => serve.run().map(|()| ExitCode::SUCCESS),

@@ -120,7 +120,7 @@ impl Plan {
         match &self.target {
             Target::Running(_) | Target::Child(Storage::Bare) => None,
             Target::Child(Storage::Memory) => Some("memory".to_owned()),
-            Target::Child(Storage::Disk { sync, .. }) => Some(super::serve::show_sync(*sync)),
+            Target::Child(Storage::Disk { sync, .. }) => Some(sync.to_string()),
         }
     }
 }

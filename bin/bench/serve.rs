@@ -7,7 +7,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use orden::broker::{Broker, Config, DoorLimits, Storage, Sync};
 use orden::core::Limits;
@@ -29,21 +28,8 @@ pub(super) enum Serve {
         /// Where its log lies; removed at the end.
         directory: PathBuf,
         /// When it syncs.
-        #[arg(value_parser = parse_sync)]
         sync: Sync,
     },
-}
-
-/// As `orden-broker --sync` is written.
-pub(super) fn parse_sync(text: &str) -> Result<Sync, String> {
-    match text {
-        "always" => Ok(Sync::Always),
-        "never" => Ok(Sync::Never),
-        _ => text
-            .parse()
-            .map(|ms| Sync::Every(Duration::from_millis(ms)))
-            .map_err(|_| "expected always, a number of milliseconds, or never".to_owned()),
-    }
 }
 
 impl Serve {
@@ -53,7 +39,7 @@ impl Serve {
             Self::Bare => vec!["bare".into()],
             Self::InMemory => vec!["in-memory".into()],
             Self::OnDisk { directory, sync } => {
-                vec!["on-disk".into(), directory.into(), show_sync(*sync).into()]
+                vec!["on-disk".into(), directory.into(), sync.to_string().into()]
             }
         }
     }
@@ -86,15 +72,6 @@ impl Serve {
                 result
             }
         }
-    }
-}
-
-/// As [`parse_sync`] reads it.
-pub(super) fn show_sync(sync: Sync) -> String {
-    match sync {
-        Sync::Always => "always".to_owned(),
-        Sync::Every(period) => period.as_millis().to_string(),
-        Sync::Never => "never".to_owned(),
     }
 }
 

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, ValueEnum};
 use log::LevelFilter;
 use orden::client::{BadKeys, Keys};
 use orden::wire::native::Start;
 use orden::wire::{Address, Name, OrderNumber};
+
+use crate::command_line::STYLES;
 
 /// Takes part in a total order: lines of standard input are messages, and everybody's messages
 /// come out, numbered, in the one order that all see.
@@ -174,12 +175,6 @@ impl Input {
         self.patience.map(Duration::from_secs)
     }
 }
-
-const STYLES: Styles = Styles::styled()
-    .header(AnsiColor::Green.on_default().bold())
-    .usage(AnsiColor::Green.on_default().bold())
-    .literal(AnsiColor::Cyan.on_default().bold())
-    .placeholder(AnsiColor::Cyan.on_default());
 
 const AFTER_HELP: &str = "\
 Every flag can also be given as an environment variable, ORDEN_… in capitals.

@@ -1,6 +1,8 @@
 //! What a broker is told when it starts.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::core::Limits;
@@ -75,4 +77,43 @@ pub enum Sync {
     Every(Duration),
     /// When the system likes: a power cut may take back much of what was seen.
     Never,
+}
+
+/// Not a choice of [`Sync`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadSync;
+
+impl fmt::Display for BadSync {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected always, a number of milliseconds, or never")
+    }
+}
+
+impl std::error::Error for BadSync {}
+
+/// `always`, a number of milliseconds, or `never`.
+impl FromStr for Sync {
+    type Err = BadSync;
+
+    fn from_str(text: &str) -> Result<Self, BadSync> {
+        match text {
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => {
+                let period = text.parse().map_err(|_| BadSync)?;
+                Ok(Self::Every(Duration::from_millis(period)))
+            }
+        }
+    }
+}
+
+/// As [`FromStr`] reads it.
+impl fmt::Display for Sync {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Always => f.write_str("always"),
+            Self::Every(period) => write!(f, "{}", period.as_millis()),
+            Self::Never => f.write_str("never"),
+        }
+    }
 }

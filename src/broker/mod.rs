@@ -45,7 +45,7 @@ use crate::core::Sequencer;
 use crate::store::{self, Opened};
 
 pub use ack_map::{AckMap, Status};
-pub use config::{Config, DoorLimits, Security, Storage, Sync};
+pub use config::{BadSync, Config, DoorLimits, Security, Storage, Sync};
 pub use key_files::{forbid_core_dumps, generate_keys, read_public_key, read_secret_key};
 #[doc(hidden)] // for orden-bench, whose loop around a bare ROUTER shares frames as well
 pub use libzmq::SharedFrame;
