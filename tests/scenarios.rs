@@ -10,6 +10,8 @@
     reason = "a script that cannot be read fails its test"
 )]
 
+#[path = "support/blocks.rs"]
+mod blocks;
 #[path = "support/memory_log.rs"]
 mod memory_log;
 #[path = "support/scene.rs"]
@@ -19,18 +21,8 @@ mod script;
 #[path = "support/shown.rs"]
 mod shown;
 
-macro_rules! scenarios {
-    ($($name:ident)*) => {
-        $(#[test]
-        fn $name() {
-            script::check(stringify!($name));
-        })*
-
-        const ALL: &[&str] = &[$(stringify!($name)),*];
-    };
-}
-
-scenarios! {
+blocks::scripts! {
+    "tests/scenarios", script::check:
     ack_ahead_is_refused
     ack_is_cumulative
     ack_of_nobody
@@ -85,16 +77,4 @@ scenarios! {
     trimmed
     where_to_begin
     window_in_bytes
-}
-
-#[test]
-fn no_script_is_forgotten() {
-    let mut found: Vec<_> = std::fs::read_dir("tests/scenarios")
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    let mut listed: Vec<_> = ALL.iter().map(|name| format!("{name}.txt")).collect();
-    found.sort();
-    listed.sort();
-    assert_eq!(found, listed);
 }

@@ -31,37 +31,26 @@
 
 use std::time::Duration;
 
-use expect_test::expect_file;
 use orden::core::{Input, Limits, Undelivered};
 use orden::wire::native::{self, Goodbye, Hello, PublishFrame, Start};
 use orden::wire::{Acked, ClientSequence, LogId, Name, OrderNumber, binary, json};
 
+use super::blocks;
 use super::scene::Scene;
 
-/// Runs a script and compares what happens with what it says.
-pub(crate) fn check(name: &str) {
-    let path = format!("{}/tests/scenarios/{name}.txt", env!("CARGO_MANIFEST_DIR"));
-    let script = std::fs::read_to_string(&path).unwrap();
-    let mut scene = Scene::new();
-    let mut actual = String::new();
-    let mut lines = script.lines();
-    while let Some(line) = lines.next() {
-        actual += line;
-        actual += "\n";
-        if line == "----" {
-            actual += &scene.take_said();
-            actual += "\n";
-            lines.by_ref().find(|line| line.is_empty());
-        } else if !line.is_empty() && !line.starts_with('#') {
-            run(&mut scene, line);
-        }
+/// Runs a script.
+pub(crate) fn check(folder: &str, name: &str) {
+    blocks::check(folder, name, &mut Scene::new());
+}
+
+impl blocks::Scene for Scene {
+    fn run(&mut self, line: &str) {
+        run(self, line);
     }
-    let unseen = scene.take_said();
-    assert!(
-        unseen.is_empty(),
-        "put `----` behind the last command: {unseen}"
-    );
-    expect_file![path].assert_eq(&(actual.trim_end().to_owned() + "\n"));
+
+    fn take_said(&mut self) -> String {
+        self.take_said()
+    }
 }
 
 fn run(scene: &mut Scene, line: &str) {
