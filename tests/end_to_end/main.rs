@@ -10,7 +10,9 @@ mod support;
 
 mod acknowledging;
 mod bad_input;
+mod behind;
 mod joining;
+mod many;
 mod plain_tcp;
 mod restarting;
 mod starting;
