@@ -8,8 +8,9 @@ use crate::wire::{ClientSequence, Epoch, LogId, Name, OrderNumber};
 
 /// Where the order, the epoch and the sessions stood when the log was last written.
 ///
-/// The log feeds it what it reads, in order: a snapshot with [`replace`](Self::replace), session
-/// changes with [`change`](Self::change), messages with [`message`](Self::message).
+/// The log feeds it what it reads, in order: the epoch of each batch with [`enter`](Self::enter),
+/// then a snapshot with [`replace`](Self::replace), session changes with
+/// [`change`](Self::change), messages with [`message`](Self::message).
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// Which log it is.
@@ -89,6 +90,16 @@ impl Recovered {
                 order: record.order,
                 count: 1,
             }),
+        }
+    }
+
+    /// What follows was written in this epoch. If it is a new one, then a broker was started here:
+    /// it has found the log as it is up to here, and has judged it as [`finish`](Self::finish)
+    /// does. What it took for undone must not come back because messages of its own follow.
+    pub fn enter(&mut self, epoch: Epoch) {
+        if epoch > self.epoch {
+            self.finish();
+            self.epoch = epoch;
         }
     }
 

@@ -164,6 +164,7 @@ impl Replay {
             return Err(self.damaged("snapshots lie at the head of segments, and only there"));
         }
         let end = offset + header.length as u64;
+        self.recovered.enter(header.epoch);
         match header.kind {
             Kind::Snapshot | Kind::Sessions => {
                 let entries = session_entries(header, &bytes[batch::HEADER_LEN..])
@@ -195,7 +196,6 @@ impl Replay {
             }
             Kind::Synced | Kind::Closed => self.vouched = offset,
         }
-        self.recovered.epoch = self.recovered.epoch.max(header.epoch);
         self.tail = end;
         Ok(())
     }

@@ -88,22 +88,24 @@ impl MemoryLog {
 
     fn replay(&self, recovered: &mut Recovered) {
         recovered.log_id = self.log_id;
-        recovered.epoch = self.epoch;
         recovered.oldest = self.oldest;
         for write in &self.writes {
             match write {
                 Write::Sessions(bytes) => {
+                    recovered.enter(Header::decode(bytes).unwrap().epoch);
                     for entry in entries(bytes) {
                         recovered.change(entry);
                     }
                 }
                 Write::Messages(chunk) => {
+                    recovered.enter(Header::decode(chunk.bytes()).unwrap().epoch);
                     for record in chunk.records() {
                         recovered.message(&record);
                     }
                 }
             }
         }
+        recovered.enter(self.epoch);
         recovered.finish();
     }
 
