@@ -20,6 +20,11 @@ struct Reader {
     next: Option<u64>,
     /// The first number that nobody of this name was given, in this session.
     end: Option<u64>,
+    /// Whether the session that `end` belongs to has ended: what its process is still given does
+    /// not count for the next one.
+    is_gone: bool,
+    /// Everything before was given up for it, since it is no longer kept.
+    trimmed: u64,
     /// The client sequences that it waits to hear of.
     pending: BTreeSet<u64>,
 }
@@ -34,6 +39,9 @@ impl Deliveries {
             } => {
                 let reader = self.reader(who);
                 reader.next = *position;
+                if std::mem::take(&mut reader.is_gone) {
+                    reader.end = None;
+                }
                 let beyond = reader
                     .end
                     .filter(|&end| position.is_some_and(|at| at > end));
@@ -53,7 +61,9 @@ impl Deliveries {
             Event::Send { who, sequence, .. } if *sequence != 0 => {
                 self.reader(who).pending.insert(*sequence);
             }
-            Event::Confirm { who, sequence, .. } | Event::Reject { who, sequence, .. } => {
+            Event::Confirm { who, sequence, .. }
+            | Event::OrderedBefore { who, sequence }
+            | Event::Reject { who, sequence, .. } => {
                 self.reader(who).pending.remove(sequence);
             }
             Event::Deliver { who, message } => return self.reader(who).deliver(who, message),
@@ -63,6 +73,8 @@ impl Deliveries {
                 reader.next = reader.next.max(Some(*to));
                 reader.end = reader.end.max(Some(*to));
             }
+            Event::Gone { who } => self.reader(who).is_gone = true,
+            Event::Trims { who, to } => self.reader(who).trimmed = *to,
             _ => {}
         }
         Ok(())
@@ -107,8 +119,10 @@ impl Reader {
     fn open(&mut self, who: &str, resumed: bool, begin: u64) -> Verdict {
         if !resumed {
             self.end = None;
+            self.is_gone = false;
         }
-        let next = self.next.or(self.end);
+        // One that knows where it was is told what it misses.
+        let next = self.next.or(self.end.map(|end| end.max(self.trimmed)));
         if let Some(next) = next.filter(|&next| next < begin) {
             let what = format!("{who} has everything before {next}, and goes on with {begin}");
             return broken(NoGap, what);

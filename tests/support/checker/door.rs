@@ -23,6 +23,8 @@ struct Door {
     /// The highest that its floor may be; `None` if nothing is known yet.
     most: Option<u64>,
     floor: u64,
+    /// The highest that it ever was.
+    highest: Option<u64>,
     /// Whether the floor may lie below what it was: the member said so, or the broker forgot.
     may_fall: bool,
 }
@@ -33,6 +35,8 @@ impl Doors {
             Event::BrokerStart { next, .. } => {
                 self.start = *next;
                 for door in self.doors.values_mut() {
+                    // It knows each floor as it was at some time.
+                    door.most = door.most.max(door.highest);
                     door.may_fall = true;
                     door.connection = None;
                 }
@@ -99,7 +103,8 @@ impl Door {
                     .as_ref()
                     .is_some_and(|own| own != connection);
                 if !fenced && order < self.served.max(start) {
-                    self.most = self.most.max(Some(order + 1));
+                    // Where it begins is the broker's word, see `believe`.
+                    self.most = self.most.map(|most| most.max(order + 1));
                 }
             }
         }
@@ -126,6 +131,7 @@ impl Door {
             return broken(AckSoundness, what);
         }
         self.floor = floor;
+        self.highest = self.highest.max(Some(floor));
         self.served = self.served.max(floor);
         self.may_fall = false;
         Ok(())

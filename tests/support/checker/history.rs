@@ -55,6 +55,8 @@ pub(crate) enum Event {
         sequence: u64,
         order: u64,
     },
+    /// It hears that the message was ordered so long ago that nobody knows its number any more.
+    OrderedBefore { who: String, sequence: u64 },
     /// It hears that the message will not be ordered.
     Reject {
         who: String,
@@ -169,6 +171,7 @@ impl Event {
             | Self::Open { who, .. }
             | Self::Send { who, .. }
             | Self::Confirm { who, .. }
+            | Self::OrderedBefore { who, .. }
             | Self::Reject { who, .. }
             | Self::Misuse { who, .. }
             | Self::Deliver { who, .. }

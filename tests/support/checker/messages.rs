@@ -168,9 +168,9 @@ impl Messages {
             }
             return broken(NoCreation, format!("nobody has sent {order}"));
         };
-        let unknown = sending.who.starts_with('*') || sending.times > 1;
+        let is_unknown = sending.who.starts_with('*') || sending.times > 1;
         if let Some(sender) = &message.sender
-            && !unknown
+            && !is_unknown
             && *sender != sending.who
         {
             let what = format!("{order} is by {}, and not by {sender}", sending.who);
@@ -180,6 +180,7 @@ impl Messages {
             return Ok(());
         }
         if let Some(sequence) = message.sequence
+            && !is_unknown
             && sequence != sending.sequence
         {
             let what =

@@ -101,6 +101,11 @@ impl SimulatedDisk {
         self.state().fault = Some((at, fault));
     }
 
+    /// Lets nothing go wrong that has not yet.
+    pub(crate) fn disarm(&self) {
+        self.state().fault = None;
+    }
+
     /// Lets files have at most so many bytes in all.
     pub(crate) fn limit_space(&self, bytes: Option<usize>) {
         self.state().space = bytes;
