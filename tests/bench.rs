@@ -239,3 +239,18 @@ fn a_run_can_be_looked_at() {
         assert!(drawn.contains(words), "{words} is not in {drawn}");
     }
 }
+
+#[test]
+fn a_log_is_reopened_and_read() {
+    let data = tempfile::tempdir().unwrap();
+    let flags = "reopen --messages 20000 --format json";
+    let (output, complaint) = finish(bench(data.path(), flags));
+    assert!(output.status.success(), "{complaint}");
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(figures["messages"], 20_000);
+    assert!(figures["log_bytes"].as_u64().unwrap() > 20_000 * 120);
+    for field in ["reopen_seconds", "read_seconds", "read_messages_per_second"] {
+        assert!(figures[field].as_f64().unwrap() > 0.0, "{field}");
+    }
+    assert!(is_empty(data.path()));
+}

@@ -13,6 +13,7 @@ use crate::command_line::STYLES;
 use super::compare::CompareArgs;
 use super::error::Error;
 use super::plan::{Dialect, Plan, Target};
+use super::reopen::ReopenArgs;
 use super::serve::Serve;
 use super::server::Storage;
 
@@ -31,6 +32,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run orden and libzmq alone in turn; print medians, ratios, and what those must be
     Compare(CompareArgs),
+    /// Fill a log, kill the broker, and time how soon another serves it and how fast it is read
+    Reopen(ReopenArgs),
     /// The child process of a run.
     #[command(hide = true)]
     Serve {

@@ -23,6 +23,7 @@ mod plan;
 mod plot;
 mod progress;
 mod publishing;
+mod reopen;
 mod run;
 mod serve;
 mod server;
@@ -40,6 +41,7 @@ use cli::{Cli, Command, Format};
 use compare::CompareArgs;
 use error::Error;
 use progress::Progress;
+use reopen::ReopenArgs;
 
 /// Does what the command line says.
 pub(super) fn main() -> ExitCode {
@@ -50,6 +52,7 @@ pub(super) fn main() -> ExitCode {
     let result = match &cli.command {
         Some(Command::Serve { serve }) => serve.run().map(|()| ExitCode::SUCCESS),
         Some(Command::Compare(args)) => compare(args),
+        Some(Command::Reopen(args)) => reopen(args),
         None => measure(&cli),
     };
     result.unwrap_or_else(|error| {
@@ -95,6 +98,16 @@ fn compare(args: &CompareArgs) -> Result<ExitCode, Error> {
         Format::Json => println!("{}", verdict.json()),
     }
     Ok(ExitCode::from(if verdict.all_met() { 0 } else { 4 }))
+}
+
+fn reopen(args: &ReopenArgs) -> Result<ExitCode, Error> {
+    let interrupted = watch_signals()?;
+    let figures = reopen::reopen(args, &interrupted)?;
+    match args.format {
+        Format::Text => print!("{}", figures.table()),
+        Format::Json => println!("{}", figures.json()),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A flag that is raised when the user wants no more.

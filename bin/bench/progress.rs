@@ -10,8 +10,13 @@ pub(super) struct Progress(ProgressBar);
 impl Progress {
     /// A bar for one run; `what` stands before it.
     pub(super) fn new(plan: &Plan, what: &str) -> Self {
+        Self::of(plan.deliveries(), what)
+    }
+
+    /// A bar that is full at `all`; `what` stands before it.
+    pub(super) fn of(all: u64, what: &str) -> Self {
         // Draws to stderr, and only if that is a terminal.
-        let bar = ProgressBar::new(plan.deliveries());
+        let bar = ProgressBar::new(all);
         let template = "{msg} {wide_bar:.cyan/blue} {human_pos} of {human_len} {per_sec}";
         let style = ProgressStyle::with_template(template);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -19,9 +24,9 @@ impl Progress {
         Self(bar)
     }
 
-    /// Shows so many deliveries.
-    pub(super) fn show(&self, delivered: u64) {
-        self.0.set_position(delivered);
+    /// Shows that it is so far.
+    pub(super) fn show(&self, position: u64) {
+        self.0.set_position(position);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The other side of a run, in a process of its own: a broker, or the loop that `bare` measures.
 //!
 //! It serves until its standard input ends, so it outlives its parent in no case, and takes its
-//! directory away with it.
+//! directory away with it unless it is to be used again.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -25,10 +25,13 @@ pub(super) enum Serve {
     InMemory,
     /// A broker with a log.
     OnDisk {
-        /// Where its log lies; removed at the end.
+        /// Where its log lies.
         directory: PathBuf,
         /// When it syncs.
         sync: Sync,
+        /// Leave the log at the end; otherwise it is removed.
+        #[arg(long)]
+        keep: bool,
     },
 }
 
@@ -38,8 +41,14 @@ impl Serve {
         match self {
             Self::Bare => vec!["bare".into()],
             Self::InMemory => vec!["in-memory".into()],
-            Self::OnDisk { directory, sync } => {
-                vec!["on-disk".into(), directory.into(), sync.to_string().into()]
+            Self::OnDisk {
+                directory,
+                sync,
+                keep,
+            } => {
+                let keep = keep.then(|| "--keep".into());
+                let words = ["on-disk".into(), directory.into(), sync.to_string().into()];
+                words.into_iter().chain(keep).collect()
             }
         }
     }
@@ -66,9 +75,15 @@ impl Serve {
                 },
                 Sync::Never,
             ),
-            Self::OnDisk { directory, sync } => {
+            Self::OnDisk {
+                directory,
+                sync,
+                keep,
+            } => {
                 let result = serve_broker(Storage::Files(store::Options::new(directory)), *sync);
-                remove(directory);
+                if !keep {
+                    remove(directory);
+                }
                 result
             }
         }

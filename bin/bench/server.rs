@@ -65,11 +65,35 @@ impl Server {
                 let serve = Serve::OnDisk {
                     directory: directory.path().to_owned(),
                     sync: *sync,
+                    keep: false,
                 };
                 (serve, Some(directory))
             }
         };
-        let process = Process::start(&serve)?;
+        Self::serving(&serve, directory)
+    }
+
+    /// The same for a broker whose log lies in this directory and stays there.
+    pub(super) fn start_in(directory: &Path, sync: Sync) -> Result<Self, Error> {
+        let serve = Serve::OnDisk {
+            directory: directory.to_owned(),
+            sync,
+            keep: true,
+        };
+        Self::serving(&serve, None)
+    }
+
+    /// Ends it as a crash would.
+    pub(super) fn kill(mut self) -> Result<(), Error> {
+        let killed = self.process.child.kill();
+        killed.map_err(|why| Error::System {
+            what: "kill the broker".to_owned(),
+            why,
+        })
+    }
+
+    fn serving(serve: &Serve, directory: Option<TempDir>) -> Result<Self, Error> {
+        let process = Process::start(serve)?;
         let address = match process.lines.recv_timeout(START_PATIENCE) {
             Ok(endpoint) => endpoint.parse(),
             Err(RecvTimeoutError::Timeout) => {
@@ -142,7 +166,7 @@ impl Drop for Process {
     }
 }
 
-fn directory(within: &Path) -> Result<TempDir, Error> {
+pub(super) fn directory(within: &Path) -> Result<TempDir, Error> {
     tempfile::Builder::new()
         .prefix("orden-bench-")
         .tempdir_in(within)
