@@ -159,6 +159,8 @@ impl Outcome {
             "broker_cpu_ns_per_delivery",
             json!(round(self.processor_a_delivery(), 1)),
         );
+        let writes = as_float(self.used.writes) / as_float(plan.messages);
+        put("broker_writes_per_message", json!(round(writes, 4)));
         put("broker_peak_bytes", json!(self.used.peak_memory));
         put("failure", json!(self.failure));
         Value::Object(fields)

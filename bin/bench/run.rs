@@ -200,6 +200,7 @@ impl Conductor<'_> {
             _ => Ok(Usage {
                 processor: after.processor.saturating_sub(before.processor),
                 peak_memory: after.peak_memory,
+                writes: after.writes.saturating_sub(before.writes),
             }),
         }
     }

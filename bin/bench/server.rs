@@ -39,6 +39,8 @@ pub(super) struct Usage {
     pub(super) processor: u64,
     /// The most bytes of memory that it ever had.
     pub(super) peak_memory: u64,
+    /// Writes of its log, and wake-ups between its threads and libzmq's.
+    pub(super) writes: u64,
 }
 
 /// What the child keeps, and where.
@@ -121,6 +123,7 @@ impl Server {
         Usage {
             processor: processor(&process.join("task")).unwrap_or_default(),
             peak_memory: peak_memory(&process.join("status")).unwrap_or_default(),
+            writes: writes(&process.join("io")).unwrap_or_default(),
         }
     }
 }
@@ -190,4 +193,14 @@ fn peak_memory(status: &Path) -> Option<u64> {
         .find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes << 10)
+}
+
+/// System calls that write; sockets have their own, which are not counted there.
+fn writes(counters: &Path) -> Option<u64> {
+    let counters = std::fs::read_to_string(counters).ok()?;
+    let mut lines = counters.lines();
+    lines
+        .find_map(|line| line.strip_prefix("syscw: "))?
+        .parse()
+        .ok()
 }

@@ -6,6 +6,7 @@ use super::Error;
 use super::clock::Clock;
 use super::connections::{Bounds, Connections, Cut};
 use super::exchange::Arrival;
+use super::inlet::Inlet;
 use super::libzmq;
 use super::monitor::{Monitor, News};
 use super::zap::Numbers;
@@ -96,9 +97,9 @@ impl Door {
         std::mem::take(&mut self.news)
     }
 
-    /// To be polled for reading.
-    pub(super) fn as_poll_item(&self) -> zmq::PollItem<'_> {
-        self.monitor.as_poll_item()
+    /// To be waited for.
+    pub(super) fn inlet(&mut self) -> &mut Inlet {
+        self.monitor.inlet()
     }
 
     fn cut(&mut self, cuts: impl IntoIterator<Item = Cut>, reason: &'static str) {

@@ -15,6 +15,7 @@ mod driver;
 mod event_log;
 mod exchange;
 mod guard;
+mod inlet;
 mod key_files;
 mod libzmq;
 mod loader;

@@ -7,6 +7,7 @@
 use std::os::fd::RawFd;
 
 use super::Error;
+use super::inlet::Inlet;
 
 const ENDPOINT: &str = "inproc://router-monitor";
 
@@ -21,7 +22,7 @@ pub(super) enum News {
 
 /// The receiving end.
 pub(super) struct Monitor {
-    socket: zmq::Socket,
+    socket: Inlet,
 }
 
 impl Monitor {
@@ -35,31 +36,28 @@ impl Monitor {
         // connections.
         socket.set_rcvhwm(0)?;
         socket.connect(ENDPOINT)?;
-        Ok(Self { socket })
+        Ok(Self {
+            socket: Inlet::new(socket)?,
+        })
     }
 
     /// The next piece of news, if there is one.
     ///
     /// # Errors
     /// Errors of its socket.
-    pub(super) fn next(&self) -> Result<Option<News>, Error> {
+    pub(super) fn next(&mut self) -> Result<Option<News>, Error> {
         let mut frame = zmq::Message::new();
-        loop {
-            match self.socket.recv(&mut frame, zmq::DONTWAIT) {
-                Ok(()) => {}
-                Err(zmq::Error::EAGAIN) => return Ok(None),
-                Err(zmq::Error::EINTR) => continue,
-                Err(error) => return Err(Error::Socket(error.to_string())),
-            }
+        while self.socket.receive(&mut frame)? {
             if let Some(news) = read(&frame) {
                 return Ok(Some(news));
             }
         }
+        Ok(None)
     }
 
-    /// To be polled for reading.
-    pub(super) fn as_poll_item(&self) -> zmq::PollItem<'_> {
-        self.socket.as_poll_item(zmq::POLLIN)
+    /// To be waited for.
+    pub(super) fn inlet(&mut self) -> &mut Inlet {
+        &mut self.socket
     }
 }
 

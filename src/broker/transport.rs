@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 
 use super::door::Door;
 use super::exchange::Arrival;
+use super::inlet::{self, Inlet};
 use super::libzmq::{self, SharedFrame, peer_address};
 use super::sockets::{self, Options, random_u32, socket_error};
 use super::zap::{Numbers, proof_of};
@@ -20,12 +21,20 @@ pub(super) type Frame = zmq::Message;
 
 /// How often it is looked for connections that say nothing.
 const TEND_MS: i64 = 500;
+/// And while there is no time to wait: after so many turns.
+const TENDED_WITHOUT_WAITING: u32 = 32;
+/// Connections of which it is remembered that they have no routing id of their own.
+const NAMELESS: usize = 1024;
 
 /// The ROUTER, and the STREAM socket for plain TCP peers.
 pub(super) struct Transport {
-    router: zmq::Socket,
-    stream: Option<zmq::Socket>,
+    router: Inlet,
+    stream: Option<Inlet>,
     door: Door,
+    /// How often it was tended since it was last waited for.
+    tended: u32,
+    /// Routing ids that libzmq made up for connections that had none: their frames say no other.
+    nameless: Vec<u32>,
     /// Whether keys decide who is served.
     guarded: bool,
     /// Connections of the STREAM socket that have said that they are there.
@@ -48,9 +57,12 @@ impl Transport {
         serving: Sender<()>,
     ) -> Result<Self, super::Error> {
         let (router, monitor) = sockets::router(context, options)?;
+        let stream = sockets::stream(context, options)?;
         Ok(Self {
-            router,
-            stream: sockets::stream(context, options)?,
+            router: Inlet::new(router).map_err(socket_error)?,
+            stream: stream.map(Inlet::new).transpose().map_err(socket_error)?,
+            tended: 0,
+            nameless: vec![0; NAMELESS],
             door: Door::new(monitor, numbers, options.bounds),
             guarded: options.secret.is_some(),
             streams: HashSet::new(),
@@ -64,17 +76,8 @@ impl Transport {
     /// # Errors
     /// When libzmq does not know them.
     pub(super) fn endpoints(&self) -> Result<Vec<String>, super::Error> {
-        [Some(&self.router), self.stream.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(|socket| match socket.get_last_endpoint() {
-                Ok(Ok(endpoint)) => Ok(endpoint),
-                Ok(Err(_)) => Err(super::Error::Socket(
-                    "an endpoint that is no text".to_owned(),
-                )),
-                Err(error) => Err(super::Error::Socket(error.to_string())),
-            })
-            .collect()
+        let all = std::iter::once(&self.router).chain(&self.stream);
+        all.map(Inlet::endpoint).collect()
     }
 
     /// Takes one message from the ROUTER, if there is one.
@@ -83,29 +86,28 @@ impl Transport {
     /// Errors of the socket itself; nothing a peer does is one.
     pub(super) fn receive(&mut self) -> Result<Option<Arrival>, super::Error> {
         let mut id = Frame::new();
-        if !receive(&self.router, &mut id)? {
+        if !self.router.receive(&mut id)? {
             return Ok(None);
         }
         let mut body = Frame::new();
         let mut delimited = false;
         let mut excess = false;
         if id.get_more() {
-            receive(&self.router, &mut body)?;
+            self.router.receive(&mut body)?;
             if body.is_empty() && body.get_more() {
                 delimited = true;
-                receive(&self.router, &mut body)?;
+                self.router.receive(&mut body)?;
             }
         }
         if !self.guarded
-            && id.first() == Some(&0)
-            && let Some(own) = superseded_id(&mut body)
+            && let Some(own) = self.superseded_id(&id, &mut body)
         {
             id = own;
         }
         let mut more = body.get_more();
         while more {
             let mut surplus = Frame::new();
-            receive(&self.router, &mut surplus)?;
+            self.router.receive(&mut surplus)?;
             more = surplus.get_more();
             excess = true;
         }
@@ -134,15 +136,15 @@ impl Transport {
     /// # Errors
     /// Errors of the socket itself; nothing a peer does is one.
     pub(super) fn receive_stream(&mut self) -> Result<Option<Arrival>, super::Error> {
-        let Some(stream) = &self.stream else {
+        let Some(stream) = &mut self.stream else {
             return Ok(None);
         };
         let mut id = Frame::new();
-        if !receive(stream, &mut id)? {
+        if !stream.receive(&mut id)? {
             return Ok(None);
         }
         let mut bytes = Frame::new();
-        receive(stream, &mut bytes)?;
+        stream.receive(&mut bytes)?;
         if !bytes.is_empty() {
             return Ok(Some(Arrival::Bytes { id, bytes }));
         }
@@ -195,8 +197,8 @@ impl Transport {
             return Ok(Some(Undelivered::Gone));
         }
         let socket = match (route.transport, &mut self.stream) {
-            (Kind::Zmq, _) => &mut self.router,
-            (Kind::Tcp, Some(stream)) => stream,
+            (Kind::Zmq, _) => self.router.socket(),
+            (Kind::Tcp, Some(stream)) => stream.socket(),
             (Kind::Tcp, None) => return Ok(Some(Undelivered::Gone)),
         };
         // Only the first frame tells: once it is taken, the rest of the message goes along.
@@ -226,7 +228,8 @@ impl Transport {
     fn leads(&mut self, route: &Route) -> Result<bool, super::Error> {
         // Nobody can be given a routing id that libzmq made up for somebody else.
         if !route.is_generated() {
-            self.router.get_events().map_err(socket_error)?;
+            self.router.socket().get_events().map_err(socket_error)?;
+            self.door.inlet().suspect();
             self.door.follow()?;
         }
         Ok(self.door.leads(route))
@@ -237,6 +240,11 @@ impl Transport {
     /// # Errors
     /// Errors of the monitor's socket.
     pub(super) fn tend(&mut self) -> Result<Vec<Arrival>, super::Error> {
+        self.tended += 1;
+        if self.tended >= TENDED_WITHOUT_WAITING {
+            self.tended = 0;
+            self.door.inlet().suspect();
+        }
         self.door.follow()?;
         self.door.end_silent();
         Ok(self.door.news())
@@ -260,46 +268,38 @@ impl Transport {
     ///
     /// # Errors
     /// Errors of the poll itself.
-    pub(super) fn wait(&self, descriptor: RawFd, receiving: bool) -> Result<(), super::Error> {
-        let mut items = vec![
-            zmq::PollItem::from_fd(descriptor, zmq::POLLIN),
-            self.door.as_poll_item(),
-        ];
+    pub(super) fn wait(&mut self, descriptor: RawFd, receiving: bool) -> Result<(), super::Error> {
+        self.tended = 0;
+        let mut inlets = vec![self.door.inlet()];
         if receiving {
-            items.push(self.router.as_poll_item(zmq::POLLIN));
-            items.extend(
-                self.stream
-                    .iter()
-                    .map(|stream| stream.as_poll_item(zmq::POLLIN)),
-            );
+            inlets.push(&mut self.router);
+            inlets.extend(&mut self.stream);
         }
         let patience = if self.guarded { TEND_MS } else { -1 };
-        match zmq::poll(&mut items, patience) {
-            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
-            Err(error) => Err(socket_error(error)),
-        }
+        inlet::wait(&mut inlets, descriptor, patience)
     }
-}
 
-/// Receives one frame without waiting; says whether there was one.
-fn receive(socket: &zmq::Socket, frame: &mut Frame) -> Result<bool, super::Error> {
-    loop {
-        match socket.recv(frame, zmq::DONTWAIT) {
-            Ok(()) => return Ok(true),
-            Err(zmq::Error::EAGAIN) => return Ok(false),
-            Err(zmq::Error::EINTR) => {}
-            Err(error) => return Err(socket_error(error)),
+    /// The routing id of the peer that has sent `body`, if `id` is not its own.
+    ///
+    /// When somebody connects under a routing id that is in use, libzmq gives the older
+    /// connection a generated one before it ends it. What that connection had said already is
+    /// still to be read, and would be taken for a stranger's.
+    fn superseded_id(&mut self, id: &Frame, body: &mut Frame) -> Option<Frame> {
+        let Some((0, number)) = id.split_first() else {
+            return None;
+        };
+        let number = u32::from_be_bytes(number.try_into().ok()?);
+        let place = number as usize % NAMELESS;
+        if number != 0 && self.nameless[place] == number {
+            return None;
         }
+        // Said in the handshake. One that is no text is not to be had.
+        let own = body.gets("Identity").filter(|own| !own.is_empty());
+        if own.is_none() {
+            // libzmq gives each number once, so it stays true; it is looked for once, not a
+            // message.
+            self.nameless[place] = number;
+        }
+        own.map(Frame::from)
     }
-}
-
-/// The routing id of the peer that has sent `body`, if it has one of its own.
-///
-/// When somebody connects under a routing id that is in use, libzmq gives the older connection a
-/// generated one before it ends it. What that connection had said already is still to be read,
-/// and would be taken for a stranger's.
-fn superseded_id(body: &mut Frame) -> Option<Frame> {
-    // Said in the handshake. One that is no text is not to be had.
-    let own = body.gets("Identity").filter(|own| !own.is_empty())?;
-    Some(Frame::from(own))
 }

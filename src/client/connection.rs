@@ -83,6 +83,7 @@ impl Connection {
     /// # Errors
     /// Errors of the socket itself.
     pub fn pump(&mut self, now: Time) -> Result<(), TransportError> {
+        self.transport.pumped();
         while let Some(event) = self.transport.next_link_event()? {
             match event {
                 LinkEvent::Up => self.link(now, Link::Up),

@@ -4,9 +4,10 @@
 //! A DEALER carries the frames. A second socket tells what happens to its connection, as a
 //! DEALER that has reconnected by itself looks like one that never lost anything.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ const HANDSHAKE_MS: i32 = 5_000;
 const HEARTBEAT_MS: i32 = 30_000;
 const HEARTBEAT_TIMEOUT_MS: i32 = 120_000;
 const KEEPALIVE_IDLE_S: i32 = 60;
+/// Pumps without a wait between them after which the sockets are asked all the same.
+const PUMPS_WITHOUT_WAITING: u8 = 4;
 /// How long a goodbye may take to leave. Nothing else is in the queues then.
 const LINGER_MS: i32 = 100;
 
@@ -117,8 +120,10 @@ pub(super) enum Sent {
 
 /// A DEALER, and the socket that watches it.
 pub(super) struct Transport {
-    dealer: zmq::Socket,
-    watcher: zmq::Socket,
+    dealer: Inlet,
+    watcher: Inlet,
+    /// How often it was pumped since it was last waited for.
+    pumped: Cell<u8>,
 }
 
 impl Transport {
@@ -155,13 +160,29 @@ impl Transport {
         dealer.set_immediate(true)?;
         let watcher = watch(context, &dealer)?;
         dealer.connect(&endpoint)?;
-        Ok(Self { dealer, watcher })
+        Ok(Self {
+            dealer: Inlet::new(dealer)?,
+            watcher: Inlet::new(watcher)?,
+            pumped: Cell::new(0),
+        })
+    }
+
+    /// Looks at the sockets of an owner that is too busy, or too simple, to wait.
+    pub(super) fn pumped(&self) {
+        let pumped = self.pumped.get().saturating_add(1);
+        self.pumped.set(pumped);
+        if pumped >= PUMPS_WITHOUT_WAITING {
+            self.dealer.has_news.set(true);
+            self.watcher.has_news.set(true);
+        }
     }
 
     /// Hands a frame to the socket, if it takes one.
     pub(super) fn send(&self, frame: &[u8]) -> Result<Sent, TransportError> {
+        // What libzmq hears while it sends it does not announce again.
+        self.dealer.has_news.set(true);
         loop {
-            match self.dealer.send(frame, zmq::DONTWAIT) {
+            match self.dealer.socket.send(frame, zmq::DONTWAIT) {
                 Ok(()) => return Ok(Sent::Taken),
                 Err(zmq::Error::EAGAIN) => return Ok(Sent::Full),
                 Err(zmq::Error::EINTR) => {}
@@ -173,12 +194,12 @@ impl Transport {
     /// The next frame from the broker, if one is here. Of a message of more frames, which the
     /// broker does not send, it is the first.
     pub(super) fn receive(&self) -> Result<Option<Frame>, TransportError> {
-        receive(&self.dealer)
+        self.dealer.receive()
     }
 
     /// What has happened to the connection since the last time.
     pub(super) fn next_link_event(&self) -> Result<Option<LinkEvent>, TransportError> {
-        while let Some(frame) = receive(&self.watcher)? {
+        while let Some(frame) = self.watcher.receive()? {
             // A number, then a value that belongs to it. `SocketEvent::from_raw` would panic on
             // a number that it does not know.
             let Some(number) = frame.first_chunk().copied().map(u16::from_ne_bytes) else {
@@ -210,7 +231,7 @@ impl Drop for Transport {
     /// connection of the process. The dealer outlives its handle for a moment; so before the
     /// watcher goes, another that wants to know nothing takes its place.
     fn drop(&mut self) {
-        let replaced = self.dealer.monitor(&watcher_endpoint(), 0);
+        let replaced = self.dealer.socket.monitor(&watcher_endpoint(), 0);
         debug_assert!(replaced.is_ok(), "{replaced:?}");
     }
 }
@@ -226,19 +247,29 @@ pub(super) fn wait<'a>(
     for descriptor in descriptors {
         items.push(zmq::PollItem::from_fd(descriptor.as_raw_fd(), zmq::POLLIN));
     }
+    let mut inlets = Vec::new();
+    let mut timeout = milliseconds(timeout);
     for (transport, is_full) in transports {
-        let events = if is_full {
-            zmq::POLLIN | zmq::POLLOUT
-        } else {
-            zmq::POLLIN
-        };
-        items.push(transport.dealer.as_poll_item(events));
-        items.push(transport.watcher.as_poll_item(zmq::POLLIN));
+        transport.pumped.set(0);
+        let room = is_full && transport.dealer.events()?.contains(zmq::POLLOUT);
+        if room | transport.dealer.look()? | transport.watcher.look()? {
+            timeout = 0;
+        }
+        inlets.extend([&transport.dealer, &transport.watcher]);
     }
-    match zmq::poll(&mut items, milliseconds(timeout)) {
-        Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
-        Err(error) => Err(error.into()),
+    let announcements = inlets.iter().map(|inlet| inlet.descriptor);
+    items.extend(announcements.map(|number| zmq::PollItem::from_fd(number, zmq::POLLIN)));
+    match zmq::poll(&mut items, timeout) {
+        Ok(_) => {}
+        Err(zmq::Error::EINTR) => return Ok(()),
+        Err(error) => return Err(error.into()),
     }
+    for (item, inlet) in items[descriptors.len()..].iter().zip(inlets) {
+        if item.is_readable() {
+            inlet.has_news.set(true);
+        }
+    }
+    Ok(())
 }
 
 /// Rounded up: who wakes early only finds that it is too early.
@@ -247,23 +278,65 @@ fn milliseconds(timeout: Option<Duration>) -> i64 {
     i64::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i64::MAX)
 }
 
-fn receive(socket: &zmq::Socket) -> Result<Option<Frame>, TransportError> {
-    let mut message = zmq::Message::new();
-    loop {
-        match socket.recv(&mut message, zmq::DONTWAIT) {
-            Ok(()) => break,
-            Err(zmq::Error::EAGAIN) => return Ok(None),
-            Err(zmq::Error::EINTR) => {}
-            Err(error) => return Err(error.into()),
+/// A socket, with what spares it most system calls: to ask libzmq whether something has come
+/// takes one, so it is asked only where there may be something.
+///
+/// libzmq announces news by a descriptor that can then be read, once, until the socket has been
+/// asked for all that it has.
+struct Inlet {
+    socket: zmq::Socket,
+    descriptor: RawFd,
+    /// Whether there may be something that the descriptor will not tell of.
+    has_news: Cell<bool>,
+}
+
+impl Inlet {
+    fn new(socket: zmq::Socket) -> Result<Self, TransportError> {
+        Ok(Self {
+            descriptor: socket.get_fd()?,
+            socket,
+            has_news: Cell::new(true),
+        })
+    }
+
+    fn events(&self) -> Result<zmq::PollEvents, TransportError> {
+        self.has_news.set(true);
+        Ok(self.socket.get_events()?)
+    }
+
+    /// Whether something is here already. If not, the descriptor tells of whatever comes.
+    fn look(&self) -> Result<bool, TransportError> {
+        if self.has_news.get() {
+            let here = self.events()?.contains(zmq::POLLIN);
+            self.has_news.set(here);
         }
+        Ok(self.has_news.get())
     }
-    let mut more = message.get_more();
-    while more {
-        let mut surplus = zmq::Message::new();
-        socket.recv(&mut surplus, zmq::DONTWAIT)?;
-        more = surplus.get_more();
+
+    fn receive(&self) -> Result<Option<Frame>, TransportError> {
+        if !self.has_news.get() {
+            return Ok(None);
+        }
+        let mut message = zmq::Message::new();
+        loop {
+            match self.socket.recv(&mut message, zmq::DONTWAIT) {
+                Ok(()) => break,
+                Err(zmq::Error::EAGAIN) => {
+                    self.has_news.set(false);
+                    return Ok(None);
+                }
+                Err(zmq::Error::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut more = message.get_more();
+        while more {
+            let mut surplus = zmq::Message::new();
+            self.socket.recv(&mut surplus, zmq::DONTWAIT)?;
+            more = surplus.get_more();
+        }
+        Ok(Some(Frame(message)))
     }
-    Ok(Some(Frame(message)))
 }
 
 /// The socket that tells what happens to `dealer`'s connection.

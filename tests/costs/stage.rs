@@ -1,0 +1,120 @@
+//! The stage: the broker's machine and a log in files, driven without sockets or threads.
+
+use orden::core::{Input, Limits, Now, Outgoing, Packet, Sequencer, Write};
+use orden::store::{self, Log};
+use orden::wire::native::PublishFrame;
+use orden::wire::native::{Hello, Start, ack};
+use orden::wire::{ClientSequence, LogId, Name, OrderNumber};
+use tempfile::TempDir;
+
+/// Bytes of a message.
+const SIZE: usize = 120;
+const PUBLISHER: &[u8] = b"publisher";
+
+/// A broker without sockets.
+pub(crate) struct Stage {
+    pub(crate) machine: Sequencer,
+    log: Box<dyn Log>,
+    members: Vec<Vec<u8>>,
+    published: u64,
+    now: Now,
+    _directory: TempDir,
+}
+
+impl Stage {
+    /// With so many members, and one that only publishes.
+    pub(crate) fn new(members: usize, limits: Limits) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let opened = store::open(&store::Options::new(directory.path())).unwrap();
+        let now = Now::default();
+        let mut stage = Self {
+            machine: Sequencer::new(now, limits, &opened.recovered, 1),
+            log: opened.log,
+            members: (0..members)
+                .map(|at| format!("{at}").into_bytes())
+                .collect(),
+            published: 0,
+            now,
+            _directory: directory,
+        };
+        stage.hello(PUBLISHER, false);
+        for id in stage.members.clone() {
+            stage.hello(&id, true);
+        }
+        stage.flush();
+        stage
+    }
+
+    fn hello(&mut self, id: &[u8], receive: bool) {
+        let hello = Hello {
+            name: Name::new(id).unwrap(),
+            start: Start::Now,
+            receive,
+            log_id: LogId(0),
+        };
+        self.hear(id, &hello.encode());
+    }
+
+    fn hear(&mut self, id: &[u8], body: &[u8]) {
+        let packet = Packet {
+            id,
+            delimited: false,
+            body,
+            excess: false,
+            proof: None,
+        };
+        self.machine.step(self.now, Input::Packet(packet));
+    }
+
+    /// The next frame of so many messages.
+    pub(crate) fn frame(&mut self, messages: u64, size: usize) -> Vec<u8> {
+        let mut frame = PublishFrame::new(ClientSequence(self.published + 1));
+        for _ in 0..messages {
+            frame.push(&vec![b'x'; size]);
+        }
+        self.published += messages;
+        frame.finish()
+    }
+
+    /// Hears a publish frame, and does what follows from it, as the broker's driver does.
+    pub(crate) fn publish(&mut self, frame: &[u8]) -> Vec<Outgoing> {
+        self.hear(PUBLISHER, frame);
+        self.flush()
+    }
+
+    /// Publishes so many messages of the usual size.
+    pub(crate) fn publish_some(&mut self, messages: u64) -> Vec<Outgoing> {
+        let frame = self.frame(messages, SIZE);
+        self.publish(&frame)
+    }
+
+    fn flush(&mut self) -> Vec<Outgoing> {
+        let ready = self.machine.ready(self.now);
+        for write in &ready.writes {
+            match write {
+                Write::Sessions(sessions) => self.log.append_sessions(sessions).unwrap(),
+                Write::Messages(chunk) => self.log.append(chunk).unwrap(),
+            }
+        }
+        if !ready.writes.is_empty() {
+            self.log.sync().unwrap();
+            self.machine.synced();
+        }
+        ready.sends
+    }
+
+    /// What a member's ACK of everything is.
+    pub(crate) fn ack(&self) -> Vec<u8> {
+        ack(OrderNumber(self.machine.next_order().0 - 1))
+    }
+
+    /// Every member acknowledges.
+    pub(crate) fn all_say(&mut self, ack: &[u8]) {
+        for at in 0..self.members.len() {
+            let id = std::mem::take(&mut self.members[at]);
+            self.hear(&id, ack);
+            self.members[at] = id;
+        }
+        self.flush();
+    }
+}
