@@ -8,6 +8,8 @@ mod monotonic;
 mod proxy;
 #[path = "../support/random.rs"]
 mod random;
+#[path = "../support/whole_log.rs"]
+mod whole_log;
 
 mod broker;
 mod crowd;

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orden::store;
 use orden::wire::record::{Flags, Record};
-use orden::wire::{OrderNumber, rendering};
+use orden::wire::rendering;
 use tempfile::TempDir;
 
 use crate::broker::Broker;
@@ -19,6 +18,7 @@ use crate::monotonic::{now_us, since_ms, until};
 use crate::proxy::{Proxy, Weather};
 use crate::random::Random;
 use crate::table::Table;
+use crate::whole_log;
 
 /// Everybody has to be as far as everybody else so long after the last fault.
 pub(crate) const HEALED: Duration = Duration::from_mins(1);
@@ -337,29 +337,12 @@ fn sum(positions: &HashMap<String, Position>, of: impl Fn(&Position) -> u64) -> 
 
 /// The whole log of a broker that has ended, and what its sessions have acknowledged.
 fn read_log(directory: &Path) -> (Vec<Entry>, BTreeMap<String, u64>) {
-    let opened = store::open(&store::Options::new(directory)).expect("a log without damage");
-    assert!(
-        opened.repair.is_none(),
-        "it was closed: {:?}",
-        opened.repair
-    );
-    let sessions = opened.recovered.sessions();
+    let mut log = Vec::new();
+    let recovered = whole_log::read(directory, |record| log.push(entry(record)));
     let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-    let floors = sessions.map(|entry| (name(entry.name.as_bytes()), entry.floor.0));
-    let floors = floors.collect();
-    let mut reader = opened.log.reader();
-    let mut log: Vec<Entry> = Vec::new();
-    loop {
-        let next = OrderNumber(log.len() as u64);
-        match reader.read(next) {
-            Ok(chunk) => {
-                let records = chunk.records().filter(|record| record.order >= next);
-                log.extend(records.map(|record| entry(&record)));
-            }
-            Err(store::Error::Beyond(_)) => return (log, floors),
-            Err(error) => panic!("{error}"),
-        }
-    }
+    let floors = recovered.sessions();
+    let floors = floors.map(|entry| (name(entry.name.as_bytes()), entry.floor.0));
+    (log, floors.collect())
 }
 
 fn entry(record: &Record<'_>) -> Entry {

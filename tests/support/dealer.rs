@@ -152,7 +152,19 @@ impl Dealer {
 
     /// What comes next, again or not; nothing is acknowledged.
     pub(crate) fn hear(&self) -> Heard {
-        let mut frames = self.receive();
+        self.read(self.receive())
+    }
+
+    /// As `hear`, if there is something.
+    pub(crate) fn hear_now(&self) -> Option<Heard> {
+        match self.socket.recv_multipart(zmq::DONTWAIT) {
+            Ok(frames) => Some(self.read(frames)),
+            Err(zmq::Error::EAGAIN) => None,
+            Err(error) => panic!("{} hears nothing: {error}", self.name),
+        }
+    }
+
+    fn read(&self, mut frames: Vec<Vec<u8>>) -> Heard {
         let frame = frames.pop().expect("a frame");
         let delimiter: &[Vec<u8>] = if self.is_delimited { &[vec![]] } else { &[] };
         assert_eq!(frames, delimiter, "{}: answered as it spoke", self.name);

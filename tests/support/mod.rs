@@ -12,6 +12,7 @@ pub(crate) mod program;
 pub(crate) mod python;
 pub(crate) mod random;
 pub(crate) mod status;
+pub(crate) mod whole_log;
 
 use std::time::{Duration, Instant};
 
