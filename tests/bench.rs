@@ -42,6 +42,9 @@ fn every_dialect_delivers_everything_once_and_in_one_order() {
         "--dialect native --in-memory --stalled 1",
         "--dialect binary --sync never",
         "--dialect json --sync 20",
+        "--dialect native --curve",
+        "--dialect binary --curve --in-memory",
+        "--dialect bare --curve",
     ] {
         let data = tempfile::tempdir().unwrap();
         let load = "--subscribers 3 --publishers 2 --messages 1001 --size 64 --format json";
@@ -76,6 +79,9 @@ fn every_dialect_delivers_everything_once_and_in_one_order() {
                 "{flags}: {field} in {line}"
             );
         }
+        assert_eq!(figures["curve"], flags.contains("curve"), "{flags}: {line}");
+        let is_confirmed = figures["confirm_p50_us"].as_f64() > Some(0.0);
+        assert_eq!(is_confirmed, !flags.contains("bare"), "{flags}: {line}");
         let dialect = figures["dialect"].as_str().unwrap();
         assert!(flags.contains(dialect), "{flags}: {line}");
         assert!(is_empty(data.path()), "{flags}: something was left behind");

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use orden::broker::SharedFrame;
+use orden::wire::SecretKey;
 
 use super::error::Error;
 use super::link::bare::{PUBLISHER, SUBSCRIBER, TAKEN_IN};
@@ -49,11 +50,18 @@ pub(super) fn forward(mut router: zmq::Socket) -> Result<(), Error> {
 }
 
 /// The ROUTER, bound; with its endpoint.
-pub(super) fn bind(endpoint: &str) -> Result<(zmq::Socket, String), Error> {
+pub(super) fn bind(
+    endpoint: &str,
+    secret: Option<&SecretKey>,
+) -> Result<(zmq::Socket, String), Error> {
     let router = zmq::Context::new().socket(zmq::ROUTER)?;
     // Without this a full queue would lose messages and say nothing.
     router.set_router_mandatory(true)?;
     router.set_linger(0)?;
+    if let Some(secret) = secret {
+        router.set_curve_server(true)?;
+        router.set_curve_secretkey(secret.as_bytes())?;
+    }
     router.bind(endpoint)?;
     match router.get_last_endpoint()? {
         Ok(endpoint) => Ok((router, endpoint)),

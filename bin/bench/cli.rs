@@ -37,6 +37,9 @@ pub(super) enum Command {
     /// The child process of a run.
     #[command(hide = true)]
     Serve {
+        /// Where the keys are, if there is to be encryption.
+        #[arg(long)]
+        curve: Option<PathBuf>,
         #[command(subcommand)]
         serve: Serve,
     },
@@ -108,6 +111,9 @@ struct BrokerArgs {
     /// Where the log's temporary directory is made (default: the system's, unless that is memory)
     #[arg(long, env = "ORDEN_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Encrypt all connections, with keys that are made for the run
+    #[arg(long, env = "ORDEN_CURVE", conflicts_with = "address")]
+    curve: bool,
     /// The broker keeps no log on disk
     #[arg(long, env = "ORDEN_IN_MEMORY", conflicts_with_all = ["data", "sync"])]
     in_memory: bool,
@@ -187,6 +193,7 @@ impl RunArgs {
             subscribers: self.load.subscribers,
             publishers: self.load.publishers,
             stalled: self.load.stalled,
+            curve: self.broker.curve,
             messages: self.load.messages,
             size: self.load.size,
             rate: self.load.rate,

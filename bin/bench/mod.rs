@@ -17,6 +17,7 @@ mod clock;
 mod compare;
 mod error;
 mod human;
+mod keys;
 mod link;
 mod outcome;
 mod plan;
@@ -50,7 +51,9 @@ pub(super) fn main() -> ExitCode {
         Err(code) => return code,
     };
     let result = match &cli.command {
-        Some(Command::Serve { serve }) => serve.run().map(|()| ExitCode::SUCCESS),
+        Some(Command::Serve { curve, serve }) => {
+            serve.run(curve.as_deref()).map(|()| ExitCode::SUCCESS)
+        }
         Some(Command::Compare(args)) => compare(args),
         Some(Command::Reopen(args)) => reopen(args),
         None => measure(&cli),

@@ -18,6 +18,7 @@ pub(super) struct Outcome {
     pub(super) failure: Option<String>,
     pub(super) tally: Tally,
     late: Histogram<u64>,
+    confirm: Histogram<u64>,
     pub(super) first_publish: u64,
     pub(super) used: Usage,
     delivered: u64,
@@ -37,6 +38,7 @@ impl Outcome {
             failure,
             tally: Tally::new(),
             late: subscribing::histogram(),
+            confirm: subscribing::histogram(),
             first_publish: u64::MAX,
             used,
             delivered: 0,
@@ -74,7 +76,11 @@ impl Outcome {
     pub(super) fn published(&mut self, report: &publishing::Report) {
         self.first_publish = self.first_publish.min(report.first_publish);
         self.unconfirmed += report.unconfirmed;
-        self.late.add(&report.late).expect("it grows as it must");
+        self.late
+            .add(&report.late)
+            .expect("both have the same bounds");
+        let confirm = self.confirm.add(&report.confirm);
+        confirm.expect("both have the same bounds");
     }
 
     /// Judges, once everybody was heard.
@@ -109,6 +115,12 @@ impl Outcome {
         micros(self.tally.latency.value_at_percentile(percentile))
     }
 
+    /// Microseconds within which this share of the messages was confirmed; none where nothing is.
+    pub(super) fn confirmation(&self, percentile: f64) -> Option<f64> {
+        let is_confirmed = self.plan.dialect != Dialect::Bare && !self.confirm.is_empty();
+        is_confirmed.then(|| micros(self.confirm.value_at_percentile(percentile)))
+    }
+
     /// Nanoseconds of the child's processor time for each delivery.
     pub(super) fn processor_a_delivery(&self) -> f64 {
         as_float(self.used.processor) / as_float(self.delivered.max(1))
@@ -135,6 +147,7 @@ impl Outcome {
         put("messages", json!(plan.messages));
         put("size", json!(plan.size));
         put("rate", json!(plan.rate));
+        put("curve", json!(plan.curve));
         put("batch", json!(plan.batch));
         put("sync", json!(plan.sync()));
         put("seconds", json!(round(self.seconds(), 6)));
@@ -146,6 +159,8 @@ impl Outcome {
         put("p99_us", json!(self.latency(99.0)));
         put("p999_us", json!(self.latency(99.9)));
         put("max_us", json!(self.latency(100.0)));
+        put("confirm_p50_us", json!(self.confirmation(50.0)));
+        put("confirm_p99_us", json!(self.confirmation(99.0)));
         put("orders", json!(self.orders()));
         put("lost", json!(self.lost()));
         put("duplicated", json!(self.duplicated));
@@ -161,6 +176,8 @@ impl Outcome {
         );
         let writes = as_float(self.used.writes) / as_float(plan.messages);
         put("broker_writes_per_message", json!(round(writes, 4)));
+        put("broker_rss_early", json!(self.used.early_memory));
+        put("broker_rss", json!(self.used.memory));
         put("broker_peak_bytes", json!(self.used.peak_memory));
         put("failure", json!(self.failure));
         Value::Object(fields)
@@ -190,6 +207,10 @@ impl Outcome {
                 latency(100.0)
             ),
         ));
+        if let (Some(half), Some(most)) = (self.confirmation(50.0), self.confirmation(99.0)) {
+            let (half, most) = (human::micros(half), human::micros(most));
+            lines.push(("confirmed", format!("p50 {half}, p99 {most}")));
+        }
         if plan.rate > 0 {
             let late = human::micros(micros(self.late.value_at_percentile(99.0)));
             lines.push((
@@ -211,8 +232,11 @@ impl Outcome {
             lines.push((
                 "broker",
                 format!(
-                    "{:.0} ns of processor time a delivery, {} of memory at most",
+                    "{:.0} ns of processor time a delivery; memory: {} after a tenth of the run, {} at \
+                     its end, {} at most",
                     self.processor_a_delivery(),
+                    human::bytes(self.used.early_memory),
+                    human::bytes(self.used.memory),
                     human::bytes(self.used.peak_memory)
                 ),
             ));
@@ -227,7 +251,8 @@ impl Outcome {
     /// What was measured, in words.
     pub(super) fn title(&self) -> String {
         let plan = &self.plan;
-        let name = plan.dialect.name();
+        let curve = if plan.curve { ", encrypted" } else { "" };
+        let name = format!("{}{curve}", plan.dialect.name());
         match (plan.dialect, plan.sync().as_deref()) {
             (Dialect::Bare, _) if plan.batch > 1 => format!("{name}, {} a frame", plan.batch),
             (Dialect::Bare, _) => format!("{name}, one message a frame"),

@@ -56,6 +56,8 @@ pub(super) struct Plan {
     pub(super) publishers: usize,
     /// Members that join and then read nothing.
     pub(super) stalled: usize,
+    /// Whether all connections are encrypted.
+    pub(super) curve: bool,
     /// Over all publishers.
     pub(super) messages: u64,
     pub(super) size: usize,

@@ -4,6 +4,7 @@
 //! it was: whatever holds a publisher up delays everybody behind it, and that delay is counted
 //! (Tene, "How NOT to Measure Latency": coordinated omission).
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -29,6 +30,8 @@ pub(super) struct Report {
     pub(super) first_publish: u64,
     /// Nanoseconds by which messages were published later than they should have been.
     pub(super) late: Histogram<u64>,
+    /// Nanoseconds from the publish call to the confirmation.
+    pub(super) confirm: Histogram<u64>,
     pub(super) unconfirmed: u64,
 }
 
@@ -38,6 +41,8 @@ struct Seat<L> {
     number: u16,
     next: u32,
     count: u32,
+    /// When what is not confirmed was published.
+    sent: VecDeque<u64>,
 }
 
 impl<L> Seat<L> {
@@ -61,6 +66,7 @@ pub(super) fn run<L: Publish>(
             link,
             number: u16::try_from(who.number).expect("publishers are limited"),
             next: 0,
+            sent: VecDeque::new(),
             count: shared.plan.messages_of(who.number),
         });
     }
@@ -72,6 +78,7 @@ pub(super) fn run<L: Publish>(
         report: Report {
             first_publish: u64::MAX,
             late: histogram(),
+            confirm: histogram(),
             unconfirmed: 0,
         },
     };
@@ -116,6 +123,9 @@ impl Publishing<'_> {
                 busy |= self.publish(seat)?;
             }
             busy |= take_all(seats)?;
+            for seat in &mut *seats {
+                self.confirmed(seat);
+            }
             let all_done = |seat: &Seat<L>| seat.is_done() && seat.link.unconfirmed() == 0;
             if !told && seats.iter().all(all_done) {
                 told = true;
@@ -151,6 +161,7 @@ impl Publishing<'_> {
                 break;
             }
             seat.next += 1;
+            seat.sent.push_back(sent_at);
             published = true;
             self.report.first_publish = self.report.first_publish.min(sent_at);
             if due.is_some() {
@@ -162,6 +173,16 @@ impl Publishing<'_> {
             seat.link.flush()?;
         }
         Ok(published)
+    }
+
+    /// Confirmations come in the order of the messages.
+    fn confirmed<L: Publish>(&mut self, seat: &mut Seat<L>) {
+        let now = self.shared.clock.now();
+        let open = usize::try_from(seat.link.unconfirmed()).unwrap_or(usize::MAX);
+        let confirmed = seat.sent.len().saturating_sub(open);
+        for sent_at in seat.sent.drain(..confirmed) {
+            self.report.confirm.saturating_record(now - sent_at);
+        }
     }
 
     /// When the seat's next message is to be published, if there is a rate. Publishers take

@@ -76,13 +76,14 @@ pub(super) fn run(
 ) -> Result<Outcome, Error> {
     let server = match &plan.target {
         Target::Running(_) => None,
-        Target::Child(storage) => Some(Server::start(storage)?),
+        Target::Child(storage) => Some(Server::start(storage, plan.curve)?),
     };
     let conductor = Conductor {
         plan,
         server: server.as_ref(),
         interrupted,
         show,
+        early_memory: 0,
     };
     let batch = plan.batch;
     match plan.dialect {
@@ -98,6 +99,8 @@ struct Conductor<'a> {
     server: Option<&'a Server>,
     interrupted: &'a AtomicBool,
     show: &'a mut dyn FnMut(u64),
+    /// The server's, after a tenth of the run.
+    early_memory: u64,
 }
 
 type Reports<'scope, T> = Vec<ScopedJoinHandle<'scope, Option<T>>>;
@@ -170,6 +173,7 @@ impl Conductor<'_> {
         for number in 0..count {
             groups[number % threads].push(Who {
                 address: address.clone(),
+                keys: self.server.and_then(|server| server.keys.clone()),
                 run: shared.run,
                 role,
                 number,
@@ -199,6 +203,8 @@ impl Conductor<'_> {
             Ok(News::Failed(error)) => Err(error),
             _ => Ok(Usage {
                 processor: after.processor.saturating_sub(before.processor),
+                early_memory: self.early_memory,
+                memory: after.memory,
                 peak_memory: after.peak_memory,
                 writes: after.writes.saturating_sub(before.writes),
             }),
@@ -233,6 +239,9 @@ impl Conductor<'_> {
             }
             let (delivered, now) = (shared.delivered.load(Ordering::Relaxed), shared.clock.now());
             (self.show)(delivered);
+            if self.early_memory == 0 && delivered > self.plan.deliveries() / 10 {
+                self.early_memory = self.usage().memory;
+            }
             if delivered != progress.0 {
                 progress = (delivered, now);
             }

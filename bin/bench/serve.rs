@@ -15,6 +15,7 @@ use simplelog::{ColorChoice, LevelFilter, TermLogger, TerminalMode};
 
 use super::bare_loop;
 use super::error::Error;
+use super::keys;
 
 /// What to serve.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -54,7 +55,7 @@ impl Serve {
     }
 
     /// Serves until standard input ends.
-    pub(super) fn run(&self) -> Result<(), Error> {
+    pub(super) fn run(&self, curve: Option<&Path>) -> Result<(), Error> {
         // ^C goes to a terminal's whole process group; the parent decides.
         let ignored = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal_hook::consts::SIGINT, ignored)
@@ -68,19 +69,21 @@ impl Serve {
         )
         .ok();
         match self {
-            Self::Bare => serve_bare(),
+            Self::Bare => serve_bare(curve),
             Self::InMemory => serve_broker(
                 Storage::Memory {
                     retain_bytes: store::DEFAULT_RETAIN_BYTES,
                 },
                 Sync::Never,
+                curve,
             ),
             Self::OnDisk {
                 directory,
                 sync,
                 keep,
             } => {
-                let result = serve_broker(Storage::Files(store::Options::new(directory)), *sync);
+                let result =
+                    serve_broker(Storage::Files(store::Options::new(directory)), *sync, curve);
                 if !keep {
                     remove(directory);
                 }
@@ -90,8 +93,9 @@ impl Serve {
     }
 }
 
-fn serve_bare() -> Result<(), Error> {
-    let (router, endpoint) = bare_loop::bind("tcp://127.0.0.1:*")?;
+fn serve_bare(curve: Option<&Path>) -> Result<(), Error> {
+    let secret = curve.map(keys::secret).transpose()?;
+    let (router, endpoint) = bare_loop::bind("tcp://127.0.0.1:*", secret.as_ref())?;
     println!("{endpoint}");
     std::thread::spawn(|| {
         wait_for_the_end();
@@ -100,16 +104,21 @@ fn serve_bare() -> Result<(), Error> {
     bare_loop::forward(router)
 }
 
-fn serve_broker(storage: Storage, sync: Sync) -> Result<(), Error> {
+fn serve_broker(storage: Storage, sync: Sync, curve: Option<&Path>) -> Result<(), Error> {
+    let limits = Limits {
+        // All peers of a run have one key.
+        names_per_key: usize::MAX,
+        ..Limits::default()
+    };
     let failed = |error: orden::broker::Error| Error::Server(error.to_string());
     let broker = Broker::start(&Config {
         endpoint: "tcp://127.0.0.1:*".to_owned(),
         tcp_endpoint: None,
         storage,
         sync,
-        limits: Limits::default(),
+        limits,
         door: DoorLimits::default(),
-        security: None,
+        security: curve.map(keys::security).transpose()?,
     })
     .map_err(failed)?;
     println!("{}", broker.endpoints()[0]);

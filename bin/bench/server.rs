@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
 use orden::broker::Sync;
+use orden::client::Keys;
 use orden::wire::{Address, BadAddress};
 use tempfile::TempDir;
 
 use super::error::Error;
+use super::keys;
 use super::serve::Serve;
 
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -20,9 +22,11 @@ const STOP_PATIENCE: Duration = Duration::from_secs(30);
 /// A child that serves.
 pub(super) struct Server {
     pub(super) address: Address,
+    /// What its peers need to connect.
+    pub(super) keys: Option<Keys>,
     process: Process,
     // After `process`: what is in use is not removed.
-    _directory: Option<TempDir>,
+    _directories: [Option<TempDir>; 2],
 }
 
 /// A child, stopped when nobody needs it any more.
@@ -37,6 +41,10 @@ struct Process {
 pub(super) struct Usage {
     /// Nanoseconds of processor time of all its threads.
     pub(super) processor: u64,
+    /// Bytes of memory that it had after a tenth of the run.
+    pub(super) early_memory: u64,
+    /// Bytes of memory that it has.
+    pub(super) memory: u64,
     /// The most bytes of memory that it ever had.
     pub(super) peak_memory: u64,
     /// Writes of its log, and wake-ups between its threads and libzmq's.
@@ -58,7 +66,7 @@ pub(super) enum Storage {
 
 impl Server {
     /// Starts a child and waits until it serves.
-    pub(super) fn start(storage: &Storage) -> Result<Self, Error> {
+    pub(super) fn start(storage: &Storage, curve: bool) -> Result<Self, Error> {
         let (serve, directory) = match storage {
             Storage::Bare => (Serve::Bare, None),
             Storage::Memory => (Serve::InMemory, None),
@@ -72,7 +80,7 @@ impl Server {
                 (serve, Some(directory))
             }
         };
-        Self::serving(&serve, directory)
+        Self::serving(&serve, directory, curve)
     }
 
     /// The same for a broker whose log lies in this directory and stays there.
@@ -82,7 +90,7 @@ impl Server {
             sync,
             keep: true,
         };
-        Self::serving(&serve, None)
+        Self::serving(&serve, None, false)
     }
 
     /// Ends it as a crash would.
@@ -94,8 +102,9 @@ impl Server {
         })
     }
 
-    fn serving(serve: &Serve, directory: Option<TempDir>) -> Result<Self, Error> {
-        let process = Process::start(serve)?;
+    fn serving(serve: &Serve, directory: Option<TempDir>, curve: bool) -> Result<Self, Error> {
+        let (made, keys) = curve.then(keys::make).transpose()?.unzip();
+        let process = Process::start(serve, made.as_ref().map(TempDir::path))?;
         let address = match process.lines.recv_timeout(START_PATIENCE) {
             Ok(endpoint) => endpoint.parse(),
             Err(RecvTimeoutError::Timeout) => {
@@ -107,8 +116,9 @@ impl Server {
         };
         Ok(Self {
             address: address.map_err(|error: BadAddress| Error::Server(error.to_string()))?,
+            keys,
             process,
-            _directory: directory,
+            _directories: [directory, made],
         })
     }
 
@@ -120,20 +130,25 @@ impl Server {
     /// What it has used so far; zeros where the system does not say.
     pub(super) fn usage(&self) -> Usage {
         let process = PathBuf::from(format!("/proc/{}", self.process.child.id()));
+        let status = process.join("status");
         Usage {
             processor: processor(&process.join("task")).unwrap_or_default(),
-            peak_memory: peak_memory(&process.join("status")).unwrap_or_default(),
+            early_memory: 0,
+            memory: memory(&status, "VmRSS:").unwrap_or_default(),
+            peak_memory: memory(&status, "VmHWM:").unwrap_or_default(),
             writes: writes(&process.join("io")).unwrap_or_default(),
         }
     }
 }
 
 impl Process {
-    fn start(serve: &Serve) -> Result<Self, Error> {
+    fn start(serve: &Serve, keys: Option<&Path>) -> Result<Self, Error> {
         let myself = std::env::current_exe();
         let program = myself.map_err(Error::system("find", Path::new("myself")))?;
         let mut child = Command::new(&program)
             .arg("serve")
+            .args(keys.map(|_| "--curve"))
+            .args(keys)
             .args(serve.arguments())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -186,11 +201,9 @@ fn processor(tasks: &Path) -> Option<u64> {
     Some(sum)
 }
 
-fn peak_memory(status: &Path) -> Option<u64> {
+fn memory(status: &Path, field: &str) -> Option<u64> {
     let status = std::fs::read_to_string(status).ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kibibytes << 10)
 }

@@ -125,6 +125,7 @@ fn plan(dialect: Dialect, storage: Storage, messages: u64, threads: usize) -> Pl
         subscribers: SUBSCRIBERS,
         publishers: 1,
         stalled: 0,
+        curve: false,
         messages,
         size: SIZE,
         rate: 0,
@@ -142,7 +143,11 @@ impl Course {
             Key::BareBatch => self.plan.batch = 64,
             Key::ManyMembers => self.plan.subscribers = MANY,
             Key::Stalled => self.plan.stalled = 1,
-            Key::BareLatency | Key::MemoryLatency | Key::SyncedLatency => self.plan.rate = RATE,
+            Key::BareLatency | Key::MemoryLatency | Key::SyncedLatency => {
+                self.plan.rate = RATE;
+                // Eight threads that wake for each message leave no processor idle.
+                self.plan.threads = 1;
+            }
             Key::Bare | Key::Memory | Key::Synced | Key::Periodic | Key::Binary => {}
         }
     }

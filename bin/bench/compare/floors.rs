@@ -29,6 +29,7 @@ impl Floor {
 pub(super) fn floors(median: impl Fn(Key) -> Option<Figures>, sync: f64) -> Vec<Floor> {
     let speed = |key| Some(median(key)?.deliveries_per_second);
     let p50 = |key| Some(median(key)?.p50);
+    let processor = |key| Some(median(key)?.processor);
     let tail = |key| median(key).map(|figures| figures.p99 / figures.p50);
     let allowed = p50(Key::BareLatency).map(|bare| 1.5 * bare + sync);
     let candidates = [
@@ -73,8 +74,8 @@ pub(super) fn floors(median: impl Fn(Key) -> Option<Figures>, sync: f64) -> Vec<
             Bound::AtMost(3.0),
         ),
         (
-            "cost of a delivery: 512 members / 8",
-            ratio(speed(Key::Synced), speed(Key::ManyMembers)),
+            "broker CPU a delivery: 512 members / 8",
+            ratio(processor(Key::ManyMembers), processor(Key::Synced)),
             Bound::AtMost(1.3),
         ),
         (

@@ -40,7 +40,7 @@ impl Link for Bare {
     type Home = zmq::Context;
 
     fn open(context: &zmq::Context, who: &Who) -> Result<Self, Error> {
-        let socket = dealer(context)?;
+        let socket = dealer(context, who)?;
         socket.connect(&who.endpoint()?)?;
         let introduction = match who.role {
             Role::Publisher => PUBLISHER,

@@ -102,7 +102,7 @@ impl<W: Words> Link for Fixed<W> {
     type Home = zmq::Context;
 
     fn open(context: &zmq::Context, who: &Who) -> Result<Self, Error> {
-        let socket = dealer(context)?;
+        let socket = dealer(context, who)?;
         socket.connect(&who.endpoint()?)?;
         let introduction = format!("{} is here", who.name()).into_bytes();
         let mut frame = Vec::new();

@@ -9,6 +9,7 @@ pub(super) mod native;
 
 use std::time::Duration;
 
+use orden::client::Keys;
 use orden::wire::Address;
 
 use super::error::Error;
@@ -17,6 +18,8 @@ use super::error::Error;
 #[derive(Clone, Debug)]
 pub(super) struct Who {
     pub(super) address: Address,
+    /// If the connection is to be encrypted.
+    pub(super) keys: Option<Keys>,
     /// Tells this run from others on the same broker.
     pub(super) run: u32,
     pub(super) role: Role,
@@ -105,8 +108,13 @@ pub(super) trait Publish: Link {
     fn unconfirmed(&self) -> u64;
 }
 
-fn dealer(context: &zmq::Context) -> zmq::Result<zmq::Socket> {
+fn dealer(context: &zmq::Context, who: &Who) -> zmq::Result<zmq::Socket> {
     let socket = context.socket(zmq::DEALER)?;
+    if let Some(keys) = &who.keys {
+        socket.set_curve_serverkey(keys.server.as_bytes())?;
+        socket.set_curve_publickey(keys.public.as_bytes())?;
+        socket.set_curve_secretkey(keys.secret.as_bytes())?;
+    }
     // What a run has not sent at its end nobody waits for.
     socket.set_linger(0)?;
     Ok(socket)

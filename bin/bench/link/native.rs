@@ -24,7 +24,13 @@ impl Link for Native {
         let name = Name::new(who.name().as_bytes());
         let mut settings = Settings::new(name.map_err(|error| Error::Usage(error.to_string()))?);
         settings.receive = who.role != Role::Publisher;
-        let connection = Connection::open(context, &who.address, settings, Limits::default())?;
+        let connection = Connection::open_with(
+            context,
+            &who.address,
+            who.keys.clone(),
+            settings,
+            Limits::default(),
+        )?;
         Ok(Self {
             connection,
             clock: Clock::start(),

@@ -6,8 +6,7 @@ use super::canvas::{Area, Canvas, Shape, Text};
 use crate::bench::human;
 use crate::bench::outcome::{Outcome, as_float};
 
-const TICKS: [(f64, &str); 6] = [
-    (0.0, "0 %"),
+const TICKS: [(f64, &str); 5] = [
     (50.0, "50 %"),
     (90.0, "90 %"),
     (99.0, "99 %"),
@@ -60,7 +59,7 @@ pub(super) fn draw(canvas: &mut Canvas, area: Area, outcome: &Outcome) {
         let point = (x(depth_of(share)), y(micros(share)));
         canvas.dot(point);
         let words = human::micros(micros(share));
-        canvas.text(point.0 + 6.0, point.1 - 9.0, Text::Note, &words);
+        canvas.text(point.0 + 2.0, point.1 + 22.0, Text::Note, &words);
     }
 }
 
