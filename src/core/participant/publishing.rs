@@ -58,6 +58,8 @@ pub(super) struct Publishing {
 /// A complete frame.
 #[derive(Debug)]
 struct Sealed {
+    /// The last one before it.
+    before: ClientSequence,
     last: ClientSequence,
     bytes: Vec<u8>,
 }
@@ -148,7 +150,7 @@ impl Publishing {
             return Ok((sequence, Fate::OrderedBefore));
         }
         let unconfirmed = self.last.0 - self.confirmed.0;
-        let too_many = unconfirmed >= u64::from(self.window);
+        let too_many = self.repeatable() >= u64::from(self.window);
         let length = PUBLISH_MESSAGE_LEN + payload.len();
         let too_long = unconfirmed > 0 && self.bytes + length > limits.unconfirmed_bytes;
         if too_many || too_long {
@@ -289,10 +291,22 @@ impl Publishing {
         }
     }
 
+    /// How many messages may be sent again. A frame is sent again as a whole, even if some of it is
+    /// confirmed, and the broker remembers no more messages than its window has.
+    fn repeatable(&self) -> u64 {
+        let first = self.sealed.front();
+        let before = first.map_or(self.confirmed, |first| first.before.min(self.confirmed));
+        self.last.0 - before.0
+    }
+
     fn seal(&mut self) {
         if let Some(open) = self.open.take() {
-            let (last, bytes) = (self.last, open.finish());
-            self.sealed.push_back(Sealed { last, bytes });
+            let last = self.last;
+            self.sealed.push_back(Sealed {
+                before: ClientSequence(last.0 - u64::from(open.count())),
+                last,
+                bytes: open.finish(),
+            });
         }
     }
 
