@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::publishing::Publishing;
 use super::receiver::{Arrival, Receiver};
-use super::{Ending, Event, Liveness, Participant, Phase, Pong, Presence, Session};
+use super::{Ending, Event, Liveness, Numbering, Participant, Phase, Pong, Presence, Session};
 use crate::core::Time;
 use crate::wire::reply::{self, BrokerMessage, Code, Refusal, Welcome};
 use crate::wire::sessions::SequenceRun;
@@ -63,6 +63,12 @@ impl Participant {
 
     fn open(&mut self, welcome: &Welcome) -> Result<(), Ending> {
         let Some(session) = &mut self.session else {
+            // A program that was started anew, and knows the log from the time before.
+            let goes_on = self.settings.log_id == welcome.log_id;
+            let repeats = matches!(self.settings.numbering, Numbering::From(_));
+            if goes_on && repeats && !welcome.resumed {
+                return Err(Ending::SessionEnded);
+            }
             self.session = Some(Session {
                 log_id: welcome.log_id,
                 receiver: Receiver::new(welcome.begin, self.settings.acknowledging),
@@ -76,8 +82,8 @@ impl Participant {
             return Err(Ending::LogRegressed { text, end });
         }
         if !welcome.resumed {
-            // What it remembered of our publishing is gone: to repeat what is unconfirmed could
-            // order it twice.
+            // As above: what the broker remembered of our publishing is gone, and to repeat what
+            // is unconfirmed could order it twice.
             return Err(Ending::SessionEnded);
         }
         session.publishing.resumed(welcome, &self.limits)?;

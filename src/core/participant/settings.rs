@@ -54,7 +54,8 @@ pub enum Numbering {
     /// The one after the session's last.
     GoOn,
     /// This one: the application repeats what it said before a crash, in the same order, and
-    /// what the broker has ordered already is not ordered again.
+    /// what the broker has ordered already is not ordered again. That is known as long as the
+    /// session lives; with [`Settings::log_id`] set, one that has ended in between is noticed.
     From(ClientSequence),
 }
 
