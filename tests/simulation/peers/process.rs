@@ -36,11 +36,12 @@ enum Waiting {
     Frame(Vec<u8>),
 }
 
-/// What a process has for its owner.
-#[derive(Default)]
-pub(super) struct Outcome {
-    pub(super) deliveries: Vec<Message>,
-    pub(super) events: Vec<Event>,
+/// What a process has for its owner, in the order in which it has happened.
+pub(super) type Outcome = Vec<Happened>;
+
+pub(super) enum Happened {
+    Delivery(Message),
+    Event(Event),
 }
 
 impl Process {
@@ -78,7 +79,7 @@ impl Process {
 
     /// Looks at what waits and at the time, and sends what there is to send.
     pub(super) fn go_on(&mut self, stage: &mut Stage) -> Outcome {
-        let mut outcome = Outcome::default();
+        let mut outcome = Outcome::new();
         if self.is_paused {
             return outcome;
         }
@@ -94,9 +95,7 @@ impl Process {
             self.is_up = false;
         }
         self.send(stage);
-        outcome
-            .events
-            .extend(std::iter::from_fn(|| self.machine.next_event()));
+        self.tell(&mut outcome);
         let at = self.machine.deadline();
         let at = at.filter(|at| {
             self.wakes_at
@@ -134,15 +133,16 @@ impl Process {
                 };
                 let records = batch::records(frame).map(Result::unwrap);
                 let new = records.filter(|record| numbers.contains(&record.order));
-                outcome
-                    .deliveries
-                    .extend(new.map(|record| message(&record)));
+                outcome.extend(new.map(|record| Happened::Delivery(message(&record))));
             }
         }
-        outcome
-            .events
-            .extend(std::iter::from_fn(|| self.machine.next_event()));
+        self.tell(outcome);
         self.send(stage);
+    }
+
+    fn tell(&mut self, outcome: &mut Outcome) {
+        let events = std::iter::from_fn(|| self.machine.next_event());
+        outcome.extend(events.map(Happened::Event));
     }
 
     fn send(&mut self, stage: &mut Stage) {

@@ -117,7 +117,8 @@ impl Deliveries {
 
 impl Reader {
     fn open(&mut self, who: &str, resumed: bool, begin: u64) -> Verdict {
-        if !resumed {
+        // If the first welcome of a new session was lost, the next one says that it goes on.
+        if !resumed || self.is_gone {
             self.end = None;
             self.is_gone = false;
         }

@@ -76,7 +76,10 @@ impl Journal {
         };
         let before = self.joined.insert(name.to_owned(), joins);
         if !joins && let Some(sender) = self.senders.get_mut(name) {
-            sender.sequence = Some(0);
+            *sender = Sender {
+                sequence: Some(0),
+                place: None,
+            };
         }
         // A peer on plain TCP cannot leave while the broker is down.
         let known = before.or(self.is_whole().then_some(false));

@@ -1,6 +1,6 @@
 //! One message a number, one number a message, and only what somebody sent.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::Property::{
     Causality, Density, Durability, ExactlyOnce, NoCreation, NoReuse, TotalOrder,
@@ -33,7 +33,9 @@ pub(super) struct Sending {
     after: u64,
     /// How often a message with this text was sent.
     pub(super) times: usize,
-    order: Option<u64>,
+    /// Under which numbers it was seen: one for each session that it was sent in.
+    orders: BTreeSet<u64>,
+    sessions: usize,
 }
 
 /// What is known of the message under a number.
@@ -70,6 +72,7 @@ impl Messages {
                 return self.see(message);
             }
             Event::Log { message, .. } => return self.see(message),
+            Event::Gone { who } => self.forget(who),
             Event::BrokerStart { epoch, next } => return self.start(*epoch, *next),
             _ => {}
         }
@@ -101,11 +104,24 @@ impl Messages {
             place,
             after: self.seen_end,
             times: 0,
-            order: None,
+            orders: BTreeSet::new(),
+            sessions: 1,
         });
         sending.times += 1;
         if sequence != 0 {
             self.by_sequence.insert((who.to_owned(), sequence), digest);
+        }
+    }
+
+    /// A session has ended, and with it what its client sequences meant: what was not confirmed
+    /// may be sent again, and is another message then.
+    fn forget(&mut self, who: &str) {
+        for sending in self.sends.values_mut().filter(|sending| sending.who == who) {
+            let known = |order| self.by_order.get(order);
+            let is_confirmed = |order| known(order).is_some_and(|known| known.confirmed);
+            if !sending.orders.iter().any(is_confirmed) {
+                sending.sessions += 1;
+            }
         }
     }
 
@@ -192,12 +208,12 @@ impl Messages {
             let what = format!("{order} was sent after somebody had seen {last}");
             return broken(Causality, what);
         }
-        match sending.order.replace(order) {
-            Some(before) if before != order => {
-                broken(ExactlyOnce, format!("{before} and {order} are one message"))
-            }
-            _ => Ok(()),
+        sending.orders.insert(order);
+        if sending.orders.len() > sending.sessions {
+            let orders = &sending.orders;
+            return broken(ExactlyOnce, format!("{orders:?} are one message"));
         }
+        Ok(())
     }
 }
 

@@ -48,6 +48,8 @@ impl Native {
 
     fn welcome(&mut self, welcome: &Welcome, stage: &mut Stage) {
         self.kept.log_id = welcome.log_id;
+        // Nothing is processed, but it is known from now on what comes first.
+        self.kept.position.get_or_insert(welcome.begin.0);
         self.welcomed = true;
         if welcome.resumed {
             let position = self.kept.position.filter(|_| self.habits.keeps_position);

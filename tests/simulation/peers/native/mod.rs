@@ -12,7 +12,7 @@ use orden::wire::{ClientSequence, LogId, Name, OrderNumber};
 
 use super::Incident;
 use super::payload::Texts;
-use super::process::{Outcome, Process};
+use super::process::{Happened, Outcome, Process};
 use crate::checker::history::{Event, Message};
 use crate::counters::Sometimes;
 use crate::dice::Dice;
@@ -252,16 +252,23 @@ impl Native {
         let Some(process) = &mut self.process else {
             return;
         };
-        let Outcome { deliveries, events } = act(process, stage);
-        // Deliveries come before a gap that they are told of with.
-        self.in_hand.extend(deliveries);
+        for happened in act(process, stage) {
+            match happened {
+                Happened::Delivery(message) => self.in_hand.push_back(message),
+                Happened::Event(event) => {
+                    self.process_as_it_comes(stage);
+                    self.told(event, stage);
+                }
+            }
+        }
+        self.process_as_it_comes(stage);
+    }
+
+    fn process_as_it_comes(&mut self, stage: &mut Stage) {
         if !self.habits.by_application {
             self.process_all(stage);
         } else if !self.in_hand.is_empty() {
             self.wake_later(stage);
-        }
-        for event in events {
-            self.told(event, stage);
         }
     }
 
@@ -289,7 +296,8 @@ impl Native {
         process.is_paused = true;
         self.start_later(stage);
         let keeps_all = self.habits.keeps_position && self.habits.keeps_sends;
-        let replaceable = keeps_all && !self.is_leaving;
+        // Who takes its place has to know where it was.
+        let replaceable = keeps_all && self.kept.position.is_some() && !self.is_leaving;
         if self.habits.zombies && replaceable && self.zombie.is_none() && self.dice.chance(500) {
             self.zombie = self.process.take();
             self.start(stage);
