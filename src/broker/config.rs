@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::Limits;
 use crate::store;
+use crate::store::medium::Medium;
 use crate::wire::SecretKey;
 
 /// Everything that a broker can be told.
@@ -66,6 +68,9 @@ pub enum Storage {
     },
     /// In files.
     Files(store::Options),
+    /// In files of the caller's own, such as ones that a test can look at; of the options, the
+    /// directory means nothing.
+    Medium(Arc<dyn Medium>, store::Options),
 }
 
 /// When what was appended to the log is made safe.

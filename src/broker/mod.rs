@@ -43,7 +43,7 @@ use self::transport::Transport;
 use self::waker::Waker;
 use self::zap::Numbers;
 use crate::core::Sequencer;
-use crate::store::{self, Opened};
+use crate::store::{self, Beside, Opened};
 
 pub use ack_map::{AckMap, Status};
 pub use config::{BadSync, Config, DoorLimits, Security, Storage, Sync};
@@ -258,6 +258,10 @@ fn open_log(storage: &Storage) -> Result<Opened, Error> {
             store::memory(store::draw_identity()?.log_id, *retain_bytes)
         }
         Storage::Files(options) => store::open(options)?,
+        Storage::Medium(medium, options) => {
+            let (medium, fresh) = (Arc::clone(medium), store::draw_identity()?);
+            store::open_on(medium, options, Beside::Thread, fresh)?
+        }
     };
     log_opened(&opened);
     Ok(opened)

@@ -3,6 +3,7 @@
 //! Everything else in this floor reaches files through these two traits only, so that tests can
 //! put a simulated disk under the very code that a broker runs, and take its power away.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +40,12 @@ pub trait Medium: Send + Sync {
 
     /// Makes the files' names safe.
     fn sync_directory(&self) -> io::Result<()>;
+}
+
+impl fmt::Debug for dyn Medium {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Medium").field(&self.place()).finish()
+    }
 }
 
 /// A file of a [`Medium`].

@@ -60,7 +60,7 @@ fn nothing_is_lost_however_often_the_broker_is_killed() {
     crew.turn_until_well(0);
     let (mut natives, mut everybody, mut in_flight) = (Vec::new(), Vec::new(), 0);
     for round in 0..rounds {
-        // One in four befalls a broker that still has others coming back to it.
+        // One in four comes as soon as everybody is there again.
         let enough = if random.one_in(4) {
             0
         } else {

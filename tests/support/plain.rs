@@ -73,6 +73,14 @@ impl Plain {
         }
     }
 
+    /// Whether there is something to read.
+    pub(crate) fn has_something(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("an option");
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("an option");
+        !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    }
+
     /// Sends nothing more.
     pub(crate) fn shut_down(&self) {
         self.stream.shutdown(Shutdown::Write).expect("connected");
