@@ -6,5 +6,6 @@ mod support;
 
 mod killed;
 mod mix;
+mod readme;
 mod seen;
 mod stage;
