@@ -17,7 +17,7 @@ use super::stamp::{Payload, Stamp};
 use super::subscribing::histogram;
 
 /// Messages of one publisher before the others of its thread have their turn.
-const BURST: usize = 64;
+const BURST: usize = 256;
 /// How often to look whether the run is over while nothing can be done.
 const WAIT: Duration = Duration::from_millis(50);
 /// Below this, sleep to the nanosecond; above, wait for the socket, which counts milliseconds.

@@ -40,7 +40,7 @@ const IMPURE: &[&str] = &[
 const IMPURE_NAMES: &[&str] = &["std::time::Instant", "std::time::SystemTime"];
 
 const ZMQ_FILES: &[&str] = &[
-    "src/broker/door.rs",
+    "src/broker/inlet.rs",
     "src/broker/libzmq.rs",
     "src/broker/monitor.rs",
     "src/broker/sockets.rs",

@@ -103,7 +103,7 @@ impl Default for Limits {
             ack_bytes: 512 << 10,
             ack_frames: 250,
             ack_messages: 1000,
-            ack_delay: Duration::from_millis(10),
+            ack_delay: Duration::from_millis(50),
             frame_bytes: 256 << 10,
             frame_messages: 1024,
             unconfirmed_bytes: 16 << 20,
