@@ -93,7 +93,7 @@ fn the_broker_is_killed_between_segments() {
             ..Cast::default()
         });
         for _ in 0..6 {
-            stage.fault("F1 kill -9 between segments", |stage| {
+            stage.fault("F2 kill -9 while segments are begun", |stage| {
                 stage.kill_broker();
             });
             let moment = Duration::from_millis(stage.random.below(1000));

@@ -309,6 +309,11 @@ impl World {
     fn note_log(&mut self) {
         let opened = self.broker.open_log();
         let (oldest, next) = (opened.log.oldest(), opened.recovered.next);
+        let keeps_all = self.plan.log.retain_bytes.is_none();
+        assert!(
+            oldest.0 == 0 || !keeps_all,
+            "what is before {oldest} was removed"
+        );
         let mut reader = opened.log.reader();
         let mut at = oldest;
         while at < next {

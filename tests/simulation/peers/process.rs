@@ -128,12 +128,11 @@ impl Process {
             Waiting::Frame(frame) => {
                 assert_eq!(frame[0], 0, "nobody asked for a delimiter");
                 let frame = &frame[1..];
-                let Some(numbers) = self.machine.step(now, Input::Frame(frame)) else {
-                    return;
-                };
-                let records = batch::records(frame).map(Result::unwrap);
-                let new = records.filter(|record| numbers.contains(&record.order));
-                outcome.extend(new.map(|record| Happened::Delivery(message(&record))));
+                if let Some(numbers) = self.machine.step(now, Input::Frame(frame)) {
+                    let records = batch::records(frame).map(Result::unwrap);
+                    let new = records.filter(|record| numbers.contains(&record.order));
+                    outcome.extend(new.map(|record| Happened::Delivery(message(&record))));
+                }
             }
         }
         self.tell(outcome);
