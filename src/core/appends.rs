@@ -1,6 +1,6 @@
 //! What is to be appended to the log, in the order in which it has happened.
 
-use super::{Chunk, OpenBatch, Write};
+use super::{Chunk, Mutant, OpenBatch, Write};
 use crate::wire::batch::{HEADER_LEN, Header, Kind};
 use crate::wire::record::{self, Record};
 use crate::wire::sessions::SessionEntry;
@@ -118,7 +118,11 @@ impl Appends {
             "close first"
         );
         self.closed_bytes = 0;
-        std::mem::take(&mut self.writes)
+        let mut writes = std::mem::take(&mut self.writes);
+        if Mutant::SendBeforeWrite.lives() {
+            self.writes.extend(writes.pop());
+        }
+        writes
     }
 
     /// An encoded batch of all sessions, for the head of a segment.

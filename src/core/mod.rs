@@ -11,6 +11,11 @@ mod frames;
 mod input;
 mod limits;
 mod members;
+#[cfg(not(feature = "mutants"))]
+#[expect(unreachable_pub, reason = "tests reach it with the feature")]
+mod mutant;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 mod outbox;
 pub mod participant;
 mod publisher;
@@ -27,6 +32,7 @@ pub use chunk::{Chunk, OpenBatch};
 pub use input::{Input, LoadError, Packet, Proof, Undelivered};
 pub use limits::Limits;
 pub use members::SessionId;
+pub(crate) use mutant::Mutant;
 pub use ready::{Event, Frames, Outgoing, Ready, Write};
 pub use recovered::Recovered;
 pub use route::{Route, Transport};

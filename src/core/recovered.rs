@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Mutant;
 use crate::wire::record::Record;
 use crate::wire::sessions::{SequenceRun, SessionEntry};
 use crate::wire::{ClientSequence, Epoch, LogId, Name, OrderNumber};
@@ -72,7 +73,7 @@ impl Recovered {
         self.next = record.order.plus(1);
         // Entries lie before the batch with their notices, and of a batch all is there or nothing.
         self.unannounced.clear();
-        if record.client_sequence == ClientSequence::NONE {
+        if record.client_sequence == ClientSequence::NONE || Mutant::ForgetPublishers.lives() {
             return;
         }
         let Some(entry) = self.sessions.get_mut(record.sender) else {
@@ -111,6 +112,9 @@ impl Recovered {
     /// were they themselves: it has not happened.
     pub fn finish(&mut self) {
         for (name, before) in std::mem::take(&mut self.unannounced) {
+            if Mutant::CountTornEntries.lives() {
+                continue;
+            }
             match before {
                 Some(entry) => self.sessions.insert(name, entry),
                 None => self.sessions.remove(&name),

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::publisher::Publisher;
-use super::{Limits, Now, Route, Time};
+use super::{Limits, Mutant, Now, Route, Time};
 use crate::wire::raw::Splitter;
 use crate::wire::sessions::{SequenceRun, SessionEntry};
 use crate::wire::{Dialect, Name, OrderNumber, PublicKey};
@@ -267,6 +267,10 @@ impl Session {
             return false;
         };
         if at > now.time {
+            return false;
+        }
+        if Mutant::NeverSendAgain.lives() {
+            self.arm(now, limits);
             return false;
         }
         self.go_back();

@@ -12,7 +12,7 @@ use super::helper::Helper;
 use super::medium::{File, Medium};
 use super::recovery::Found;
 use super::segment::{FILLING, HEADER_LEN, Header, Identity, Sequence};
-use crate::core::Recovered;
+use crate::core::{Mutant, Recovered};
 use crate::wire::batch::{self, Kind};
 use crate::wire::{Epoch, OrderNumber};
 
@@ -86,6 +86,9 @@ pub(super) fn name_segment(
         file.write_at(&head, 0)?;
         file.sync_data()?;
         medium.rename(FILLING, &name)?;
+        if Mutant::ForgetDirectorySync.lives() {
+            return Ok(());
+        }
         medium.sync_directory()
     };
     named().map_err(Error::io("begin", medium.place().join(&name)))?;

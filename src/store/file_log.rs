@@ -17,7 +17,7 @@ use super::recovery::recover;
 use super::retention::Retention;
 use super::segment::{Header, Identity};
 use super::{Log, LogReader, Opened};
-use crate::core::Chunk;
+use crate::core::{Chunk, Mutant};
 use crate::wire::batch::Kind;
 use crate::wire::{Epoch, LogId, OrderNumber};
 
@@ -157,7 +157,10 @@ impl FileLog {
         if !self.dirty {
             return Ok(());
         }
-        if let Err(error) = self.current.file.sync_data() {
+        if !Mutant::TellBeforeSync.lives()
+            && let Err(error) = self.current.file.sync_data()
+            && !Mutant::SwallowSyncError.lives()
+        {
             return Err(self.io("sync", error));
         }
         self.catalog.publish(self.unpublished.drain(..));

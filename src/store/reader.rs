@@ -13,7 +13,7 @@ use super::medium::{File, Medium};
 use super::segment::{Identity, Sequence};
 use super::survey::{self, damaged};
 use super::walk::{Check, Step, Walk, why_not_due};
-use crate::core::Chunk;
+use crate::core::{Chunk, Mutant};
 use crate::wire::batch::{self, Kind};
 use crate::wire::{DecodeError, OrderNumber};
 
@@ -174,8 +174,12 @@ fn keep_messages(
     while at < bytes.len() {
         let here = &bytes[at..];
         let wrong = |what: String| (at, next, what);
-        let header =
-            batch::verify(here).map_err(|reason: DecodeError| wrong(reason.to_string()))?;
+        let checked = if Mutant::TrustWhatIsRead.lives() {
+            batch::Header::decode(here)
+        } else {
+            batch::verify(here)
+        };
+        let header = checked.map_err(|reason: DecodeError| wrong(reason.to_string()))?;
         let offset = start.offset + at as u64;
         if let Some(what) = why_not_due(&header, here, offset, identity, next) {
             return Err(wrong(what));

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::catalog::Entry;
+use crate::core::Mutant;
 use crate::wire::OrderNumber;
 
 /// The limits. A segment goes when any one of them is still met without it, so that at least
@@ -36,7 +37,8 @@ impl Retention {
         for (segment, after) in segments.iter().zip(segments.iter().skip(1)) {
             bytes -= segment.bytes;
             let age = Duration::from_micros(newest.saturating_sub(after.newest));
-            let goes = self.bytes.is_some_and(|limit| bytes >= limit)
+            let goes = Mutant::RemoveTooMuch.lives()
+                || self.bytes.is_some_and(|limit| bytes >= limit)
                 || self.age.is_some_and(|limit| age >= limit)
                 || self
                     .messages

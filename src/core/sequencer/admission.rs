@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Sequencer;
 use crate::core::authority::{Authority, Grants};
 use crate::core::members::SessionId;
-use crate::core::{Now, Packet, Proof, Route, Transport};
+use crate::core::{Mutant, Now, Packet, Proof, Route, Transport};
 use crate::wire::reply::Code;
 use crate::wire::{ClientMessage, Dialect, Name, dialect_of};
 
@@ -82,6 +82,14 @@ impl Sequencer {
             && let Some(ClientMessage::Publish(_) | ClientMessage::Text(_)) = message
         {
             return Some(MAY_NOT_PUBLISH);
+        }
+        let is_careless = match message {
+            Some(ClientMessage::Ack(_)) => Mutant::AckWithAnyKey.lives(),
+            Some(ClientMessage::Text(_)) => Mutant::PublishWithAnyKey.lives(),
+            _ => false,
+        };
+        if is_careless {
+            return None;
         }
         let claimed = match message {
             Some(ClientMessage::Hello(hello)) => Some(hello.name.clone()),

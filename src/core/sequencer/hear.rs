@@ -4,7 +4,7 @@ use super::Sequencer;
 use super::membership::DISK_FULL;
 use crate::core::members::SessionId;
 use crate::core::session::Life;
-use crate::core::{Event, Now, Packet, Route, Transport};
+use crate::core::{Event, Mutant, Now, Packet, Route, Transport};
 use crate::wire::native::{self, Goodbye};
 use crate::wire::reply::{Code, Refusal};
 use crate::wire::{Acked, ClientMessage, DecodeError, Dialect, Name, binary, decode, dialect_of};
@@ -145,13 +145,20 @@ impl Sequencer {
         self.heard(now, id, Dialect::Raw, false);
         let mut splitter = std::mem::take(&mut self.members.get_mut(id).splitter);
         splitter.feed(bytes);
+        let mut late = None;
         while let Some(frame) = splitter.next_frame() {
             match frame.and_then(binary::decode) {
+                Ok(ClientMessage::Text(payload)) if Mutant::OrderLate.lives() && late.is_none() => {
+                    late = Some(payload.into_owned());
+                }
                 Ok(ClientMessage::Text(payload)) => self.text(now, id, &payload),
                 Ok(ClientMessage::Ack(acked)) => self.acked(now, id, acked),
                 Ok(_) => {}
                 Err(error) => self.note_undecodable(Some(id), error),
             }
+        }
+        if let Some(payload) = late {
+            self.text(now, id, &payload);
         }
         self.members.get_mut(id).splitter = splitter;
     }

@@ -4,7 +4,7 @@ use super::Sequencer;
 use crate::core::appends::Appends;
 use crate::core::members::SessionId;
 use crate::core::session::{Life, Session};
-use crate::core::{Event, Now, Packet, Route, Transport};
+use crate::core::{Event, Mutant, Now, Packet, Route, Transport};
 use crate::wire::native::{self, Hello, Start};
 use crate::wire::record::{Flags, Record};
 use crate::wire::reply::{Code, Refusal, Welcome};
@@ -101,6 +101,7 @@ impl Sequencer {
         let session = self.members.get_mut(id);
         match start {
             Start::Resume(order) => session.rewind(order),
+            _ if Mutant::ResumeTooFar.lives() => session.rewind(session.floor.plus(1)),
             _ => session.rewind(session.floor),
         }
         let name = session.name.clone();

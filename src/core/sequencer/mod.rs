@@ -25,8 +25,8 @@ use super::backlog::Backlog;
 use super::members::{Members, SessionId};
 use super::outbox::Outbox;
 use super::session::Session;
-use super::{Counters, Event, Input, Limits, MemberStatus, Now, Ready, Recovered, Route, Time};
-use super::{Transport, Write};
+use super::{Counters, Event, Input, Limits, MemberStatus, Mutant, Now, Ready};
+use super::{Recovered, Route, Time, Transport, Write};
 use crate::wire::reply::{Code, Refusal};
 use crate::wire::{Dialect, Epoch, LogId, Name, OrderNumber};
 
@@ -183,7 +183,8 @@ impl Sequencer {
             .members
             .iter()
             .filter(|(_, session)| !session.transient);
-        let entries: Vec<_> = lasting.map(|(_, session)| session.entry(true)).collect();
+        let whole = !Mutant::ForgetInSnapshot.lives();
+        let entries: Vec<_> = lasting.map(|(_, session)| session.entry(whole)).collect();
         self.appends.snapshot(&entries)
     }
 

@@ -1,0 +1,115 @@
+//! Whether the tests would notice: each mistake of `orden::core::mutant` is made on purpose, and
+//! simulated worlds are run until one breaks a promise. Without a mistake none may.
+//!
+//! `cargo test --features mutants --test mutants -- --nocapture` prints who was caught, and how.
+
+#![allow(dead_code, reason = "the simulation has more than is asked here")]
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+#[path = "../simulation/broker/mod.rs"]
+mod broker;
+#[path = "../simulation/campaign.rs"]
+mod campaign;
+#[path = "../support/checker/mod.rs"]
+mod checker;
+#[path = "../simulation/counters.rs"]
+mod counters;
+#[path = "../simulation/dice.rs"]
+mod dice;
+#[path = "../simulation/faults.rs"]
+mod faults;
+mod keys;
+#[path = "../simulation/network.rs"]
+mod network;
+#[path = "../simulation/peers/mod.rs"]
+mod peers;
+#[path = "../simulation/plan.rs"]
+mod plan;
+#[path = "../simulation/queue.rs"]
+mod queue;
+#[path = "../simulation/rot.rs"]
+mod rot;
+#[path = "../support/simulated_disk/mod.rs"]
+mod simulated_disk;
+#[path = "../simulation/stage.rs"]
+mod stage;
+#[path = "../simulation/world.rs"]
+mod world;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use campaign::try_seed;
+use orden::core::mutant::Mutant;
+
+/// A mistake that shows in none of so many worlds goes unnoticed.
+const SEEDS: u64 = 2000;
+/// Worlds without a mistake.
+const CONTROL: u64 = 300;
+
+/// How a mistake was noticed.
+struct Caught {
+    worlds: u64,
+    how: String,
+}
+
+/// Looks for a world in which this mistake shows.
+fn hunt(mutant: Mutant) -> Option<Caught> {
+    Mutant::let_live(Some(mutant));
+    let caught = if matches!(mutant, Mutant::AckWithAnyKey | Mutant::PublishWithAnyKey) {
+        keys::check().err().map(|how| Caught { worlds: 1, how })
+    } else {
+        (0..SEEDS).find_map(|seed| {
+            let how = try_seed(seed, |_| {}).err()?;
+            Some(Caught {
+                worlds: seed + 1,
+                how,
+            })
+        })
+    };
+    Mutant::let_live(None);
+    caught
+}
+
+fn on_all_cores(work: impl Fn() + Sync) {
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(&work);
+        }
+    });
+}
+
+#[test]
+fn each_mistake_is_noticed_and_nothing_else() {
+    // A mistake may well make a machine panic: that is one way to notice it.
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let caught = Mutex::new(Vec::new());
+    let next = AtomicUsize::new(0);
+    on_all_cores(|| {
+        while let Some(&mutant) = Mutant::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let found = hunt(mutant);
+            caught.lock().unwrap().push((mutant, found));
+        }
+    });
+    std::panic::set_hook(before);
+    let mut caught = caught.into_inner().unwrap();
+    caught.sort_by_key(|(mutant, _)| Mutant::ALL.iter().position(|other| other == mutant));
+    let all = caught.len();
+    let noticed = caught.iter().filter(|(_, found)| found.is_some()).count();
+    for (place, (mutant, found)) in caught.iter().enumerate() {
+        let how = match found {
+            Some(Caught { worlds, how }) => {
+                let first = how.lines().next().unwrap_or_default();
+                format!("world {worlds}: {first}")
+            }
+            None => "unnoticed".to_owned(),
+        };
+        println!("M{} {mutant:?}: {how}", place + 1);
+    }
+    println!("{noticed} of {all} noticed");
+    let report = campaign::run(0, CONTROL);
+    assert!(report.violations.is_empty(), "{:?}", report.violations);
+    keys::check().unwrap();
+    assert_eq!(noticed, all, "a mistake went unnoticed");
+}
