@@ -95,12 +95,12 @@ pub(crate) fn deliver(
     }
 }
 
-/// A log from 0 on: `ana joined` is a notice, `ana#1 uno` a message with a client sequence.
+/// A log from 0 on: `ana joined` and `ana left` are notices, `ana#1 uno` a message with a client sequence.
 pub(crate) fn log(lines: &[&str]) -> Vec<Event> {
     let entry = |(order, line): (u64, &&str)| {
         let (sender, text) = line.split_once(' ').unwrap();
-        if text == "joined" {
-            let text = format!("{sender} has joined");
+        if text == "joined" || text == "left" {
+            let text = format!("{sender} has {text}");
             return Event::Log {
                 message: message(order, "Server", None, &text),
                 notice: Some(text + " the net"),

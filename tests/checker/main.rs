@@ -6,6 +6,7 @@
 mod builders;
 #[path = "../support/checker/mod.rs"]
 mod checker;
+mod ended_sessions;
 
 use builders::{
     ack, after, confirm, cursor, deliver, digest, hello, is_cursor, is_delivery, is_log, is_open,
