@@ -1,5 +1,5 @@
-//! Faults for half an hour, or as long as `ORDEN_SOAK_MINUTES` says, with fifty members, and what
-//! the broker uses meanwhile: its memory, descriptors and threads have to be flat.
+//! Faults for as long as `ORDEN_SOAK_MINUTES` says, or else for some seconds, with fifty members,
+//! and what the broker uses meanwhile: its memory, descriptors and threads have to be flat.
 
 use std::time::Duration;
 
@@ -16,9 +16,8 @@ const SPARE_KIB: u64 = 16 << 10;
 const SPARE_DESCRIPTORS: u64 = 120;
 
 #[test]
-#[ignore = "it takes half an hour"]
 fn soak() {
-    let minutes = std::env::var("ORDEN_SOAK_MINUTES").unwrap_or_else(|_| "30".to_owned());
+    let minutes = std::env::var("ORDEN_SOAK_MINUTES").unwrap_or_else(|_| "0.2".to_owned());
     let minutes: f64 = minutes.parse().expect("a number of minutes");
     let mut stage = Stage::set(Cast {
         natives: 50,
