@@ -1,5 +1,6 @@
 //! The ACK map: how far each member is, under a lock, for others to look at while the sequencer
-//! runs. The sequencer's own state is elsewhere; it writes here once a round.
+//! runs. The sequencer's own state is elsewhere; it writes here once a round,
+//! before it answers anybody.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -153,6 +153,8 @@ impl Driver {
             events,
         } = self.machine.ready(now);
         self.write(now, &writes)?;
+        // Before anybody hears of it: whoever has an answer and asks for the status finds it there.
+        self.ack_map.show(&mut self.machine);
         if !sends.is_empty() || !closes.is_empty() {
             // The dispatcher never waits for this thread, so this wait ends.
             let sent = self.outbound.send(Outbound { sends, closes });
@@ -162,7 +164,6 @@ impl Driver {
         self.round.loads.extend(loads);
         self.load()?;
         self.round.events.write(now.time, events);
-        self.ack_map.show(&mut self.machine);
         self.make_room()
     }
 
