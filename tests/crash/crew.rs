@@ -116,9 +116,8 @@ impl Crew {
         }
     }
 
-    /// Publishes until so many more messages are confirmed, and then for a while; says how many
-    /// are on their way then.
-    pub(crate) fn turn_until_confirmed(&mut self, more: u64, then_us: u64) -> u64 {
+    /// Publishes until so many more messages are confirmed; there are others on their way then.
+    pub(crate) fn turn_until_confirmed(&mut self, more: u64) {
         let enough = self.confirmed() + more;
         self.let_publish(MOST_A_ROUND);
         let is_enough = |crew: &mut Self| {
@@ -126,10 +125,18 @@ impl Crew {
             (crew.confirmed() >= enough).then_some(())
         };
         poll(|| is_enough(self), "a confirmation");
-        let over = now_us() + then_us;
+    }
+
+    /// Goes on for so many microseconds.
+    pub(crate) fn turn_for(&mut self, us: u64) {
+        let over = now_us() + us;
         while now_us() < over {
             self.turn();
         }
+    }
+
+    /// How many messages are said and not confirmed.
+    pub(crate) fn in_flight(&self) -> u64 {
         let sent: u64 = self.natives.iter().map(|native| native.sent).sum();
         sent - self.confirmed()
     }
