@@ -95,7 +95,8 @@ pub(crate) fn deliver(
     }
 }
 
-/// A log from 0 on: `ana joined` and `ana left` are notices, `ana#1 uno` a message with a client sequence.
+/// A log from 0 on: `ana joined` and `ana left` are notices, `ana#1 uno` is a message with a client
+/// sequence.
 pub(crate) fn log(lines: &[&str]) -> Vec<Event> {
     let entry = |(order, line): (u64, &&str)| {
         let (sender, text) = line.split_once(' ').unwrap();
