@@ -171,17 +171,15 @@ impl Transport {
         range: Range<usize>,
         mut failed: impl FnMut(&Route, Undelivered),
     ) -> Result<(), super::Error> {
-        let mut lost: Vec<usize> = Vec::new();
-        for index in range {
-            let frame = SharedFrame::new(Arc::clone(frames.bytes()), frames.place(index));
-            for (place, route) in to.iter().enumerate() {
-                // After a gap the peer takes nothing before it is mended.
-                if lost.contains(&place) {
-                    continue;
-                }
-                if let Some(why) = self.send_one(route, &frame)? {
-                    lost.push(place);
+        let shared = range.map(|at| SharedFrame::new(Arc::clone(frames.bytes()), frames.place(at)));
+        let shared: Vec<_> = shared.collect();
+        // Peer by peer: libzmq puts into one segment what it finds waiting for a peer.
+        for route in to {
+            for frame in &shared {
+                if let Some(why) = self.send_one(route, frame)? {
                     failed(route, why);
+                    // After a gap the peer takes nothing before it is mended.
+                    break;
                 }
             }
         }
