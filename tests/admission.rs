@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use orden::core::{
     Counters, Grants, Input, Limits, Now, Outgoing, Packet, Proof, Ready, Recovered, Sequencer,
+    Undelivered,
 };
 use orden::wire::key_file::{Actions, KeyFile};
 use orden::wire::native::{Hello, Start};
 use orden::wire::reply::{BrokerMessage, Code, decode};
-use orden::wire::{Acked, LogId, Name, OrderNumber, PublicKey, binary};
+use orden::wire::{Acked, LogId, Name, OrderNumber, PublicKey, binary, json};
 
 /// A machine, and what time it is for it.
 struct Stage {
@@ -197,6 +198,28 @@ fn a_key_that_is_taken_off_the_list_ends_its_sessions_connections() {
     let ready = stage.says(b"bea", Some(by(2, 2)), &text("bea: among us"));
     assert!(recipients(&ready.sends).iter().all(|id| id == b"bea"));
     assert_eq!(stage.passes(Duration::from_millis(100)).closes.len(), 1);
+}
+
+#[test]
+fn a_probe_does_not_change_how_somebody_is_spoken_to() {
+    let mut stage = Stage::new(Limits::default(), [grant(1, &["ana"]), grant(2, &["bea"])]);
+    stage.joins(b"ana", by(1, 1));
+    stage.says(b"bea", Some(by(2, 2)), &json::encode_ack(Acked::Nothing));
+    let ready = stage.says(b"ana", Some(by(1, 1)), &text("ana: hola"));
+    let routes = ready.sends.iter().flat_map(|send| &send.to);
+    let route = routes.clone().find(|route| &route.id[..] == b"bea");
+    let to = route.unwrap();
+    let why = Undelivered::Gone;
+    stage
+        .machine
+        .step(stage.now, Input::Undelivered { to, why });
+    stage.machine.ready(stage.now);
+    assert_eq!(stage.present(), ["ana"]);
+
+    let ready = stage.says(b"bea", Some(by(2, 3)), b"");
+    let mut to_bea = ready.sends.iter();
+    let send = to_bea.find(|send| send.to.iter().any(|route| &route.id[..] == b"bea"));
+    assert!(json::decode(&send.unwrap().frames.bytes()[..]).is_ok());
 }
 
 #[test]

@@ -29,7 +29,9 @@ impl Sequencer {
             (ClientMessage::Hello(hello), _) => self.hello(now, &packet, &hello),
             (message, Some(Dialect::Native)) => self.native(now, known, &packet, &message),
             (message, dialect) => {
-                let known_dialect = known.map(|id| self.members.get(id).dialect);
+                // Of somebody who comes back, too: a probe does not say how it speaks.
+                let member = known.or_else(|| self.members.by_name(packet.id));
+                let known_dialect = member.map(|id| self.members.get(id).dialect);
                 let dialect = dialect.or(known_dialect).unwrap_or(Dialect::Binary);
                 self.fixed(now, known, &packet, dialect, message);
             }
