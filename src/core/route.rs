@@ -40,6 +40,25 @@ impl Route {
     pub fn is_generated(&self) -> bool {
         self.id.first() == Some(&0)
     }
+
+    /// Whether this connection was made before another, as far as their ids tell.
+    ///
+    /// libzmq numbers the connections for which it makes ids up, from anywhere on and round
+    /// (`router_t::identify_peer`), so they are compared as serial numbers are (RFC 1982).
+    #[must_use]
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        match (self.number(), other.number()) {
+            (Some(own), Some(other)) => own != other && other.wrapping_sub(own) < 1 << 31,
+            _ => false,
+        }
+    }
+
+    fn number(&self) -> Option<u32> {
+        match *self.id {
+            [0, a, b, c, d] => Some(u32::from_be_bytes([a, b, c, d])),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Debug for Route {

@@ -305,7 +305,7 @@ impl Scene {
 /// A peer as the scripts name it; what libzmq makes up they call `*1`.
 fn peer(route: &Route) -> String {
     match *route.id {
-        [0, number] => format!("*{number}"),
+        [0, a, b, c, d] => format!("*{}", u32::from_be_bytes([a, b, c, d])),
         _ => shown::text(&route.id),
     }
 }

@@ -10,7 +10,7 @@
 //!                                disconnect
 //!  native carl hello START     START: now · beginning · at N · last N · resume N; behind it
 //!                                perhaps `publish-only` and `log=ID`
-//!  native carl@2 …             `carl` on another connection
+//!  native carl@2 …             `carl` on another connection; `carl@*2`: its routing id is made up
 //!  native carl publish 1 A, B  client sequences 1 and 2; also: ack N · ping · pong · leave ·
 //!                                away · frame HEX · excess HEX
 //!  wait 500ms                  time passes
@@ -109,8 +109,8 @@ fn zmq(scene: &mut Scene, delimited: bool, dialect: &str, rest: &str) {
         }
         _ => panic!("a {dialect} peer cannot {verb}"),
     };
-    let id = match peer.strip_prefix('*') {
-        Some(made_up) => vec![0, number(made_up)],
+    let id = match peer.split_once('*') {
+        Some((_, made_up)) => [&[0][..], &number::<u32>(made_up).to_be_bytes()].concat(),
         None => text(peer),
     };
     scene.packet(&id, delimited, &frame, verb == "excess");

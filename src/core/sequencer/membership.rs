@@ -27,6 +27,10 @@ impl Sequencer {
         if let Some((code, text)) = known.and_then(|id| self.barred(id)) {
             return self.refuse(&route, Dialect::Native, code, 0, text);
         }
+        if known.is_some_and(|id| self.is_out_of_date(id, &route)) {
+            let text = "a newer connection has this name";
+            return self.refuse(&route, Dialect::Native, Code::Superseded, 0, text);
+        }
         let start = self.start(hello.start);
         let id = match known {
             Some(id) => id,
@@ -56,6 +60,15 @@ impl Sequencer {
         };
         self.attach(now, id, route.clone());
         self.outbox.reply(&route, welcome.encode());
+    }
+
+    /// Whether a connection is older than the one that its session has now. What it says was
+    /// said before the other was made, by a program that has ended, or has to hear that another
+    /// has taken its place: were it let in, messages that nobody waits for would be ordered under
+    /// client sequences that the newer one uses.
+    fn is_out_of_date(&self, id: SessionId, route: &Route) -> bool {
+        let current = self.members.get(id).route.as_ref();
+        current.is_some_and(|current| route.is_older_than(current))
     }
 
     /// Whether a peer remembers another log than this one, or more of it than there is: going
