@@ -33,6 +33,7 @@ sometimes! {
     SegmentRolled,
     PublishKnownAndConfirmedAgain,
     ConnectionSuperseded,
+    HelloTooLate,
     SpokeWithoutSession,
     MemberAway,
     AckAheadRefused,

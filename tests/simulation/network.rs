@@ -21,7 +21,8 @@ pub(crate) type ConnectionId = usize;
 #[derive(Debug)]
 struct Socket {
     peer: usize,
-    /// The routing id; on plain TCP the name for the connection.
+    /// The routing id, on plain TCP the name for the connection; empty if libzmq makes up another
+    /// for each connection.
     key: Vec<u8>,
     transport: Transport,
     /// Whether frames wait for a connection, as they do unless `ZMQ_IMMEDIATE` is set.
@@ -40,6 +41,8 @@ enum State {
 #[derive(Debug)]
 struct Connection {
     socket: SocketId,
+    /// What the broker calls it.
+    key: Vec<u8>,
     /// Which of the broker's processes it was made to.
     incarnation: u64,
     is_cut: bool,
@@ -98,11 +101,15 @@ pub(crate) struct Network {
     pipe_frames: u64,
     /// How much longer everything takes at the moment.
     pub(crate) clogged: u64,
+    /// The number in the last routing id that was made up.
+    made_up: u32,
 }
 
 impl Network {
-    pub(crate) fn new(dice: Dice, delay_micros: (u64, u64), pipe_frames: usize) -> Self {
+    pub(crate) fn new(mut dice: Dice, delay_micros: (u64, u64), pipe_frames: usize) -> Self {
         Self {
+            // So that some worlds see the numbers go round.
+            made_up: u32::MAX - u32::try_from(dice.below(100)).expect("it fits"),
             dice,
             sockets: Vec::new(),
             connections: Vec::new(),
@@ -202,7 +209,7 @@ impl Network {
         let link = &mut self.connections[connection];
         let arrives = link.up.arrives(number) && link.incarnation == incarnation;
         let socket = &self.sockets[link.socket];
-        arrives.then(|| (socket.transport, socket.key.clone()))
+        arrives.then(|| (socket.transport, link.key.clone()))
     }
 
     /// A frame to a peer is due: for which peer and socket it is, if it has arrived.
@@ -232,8 +239,10 @@ impl Network {
             return None;
         };
         let connection = self.connections.len();
+        let key = self.key(socket);
         self.connections.push(Connection {
             socket,
+            key: key.clone(),
             incarnation,
             is_cut: false,
             up: Direction::default(),
@@ -242,11 +251,11 @@ impl Network {
         let up = &mut self.sockets[socket];
         up.state = State::Up(connection);
         let waiting = std::mem::take(&mut up.waiting);
-        let route = (up.transport, up.key.clone());
+        let route = (up.transport, key.clone());
         let dialed = Dialed {
             peer: up.peer,
             transport: up.transport,
-            key: up.key.clone(),
+            key,
         };
         // ROUTER_HANDOVER: who comes last has the routing id. What the other connection still
         // brings is nobody's.
@@ -314,7 +323,7 @@ impl Network {
     ) -> Option<(Transport, Vec<u8>)> {
         let link = &self.connections[connection];
         let socket = &self.sockets[link.socket];
-        let route = (socket.transport, socket.key.clone());
+        let route = (socket.transport, link.key.clone());
         if self.routes.get(&route) != Some(&connection) || link.incarnation != incarnation {
             return None;
         }
@@ -342,6 +351,11 @@ impl Network {
         Some((self.sockets[socket].peer, socket))
     }
 
+    /// Tells newer connections from older ones: which the broker's newest of this name is.
+    pub(crate) fn newest_of(&self, key: &[u8]) -> Option<ConnectionId> {
+        self.connections.iter().rposition(|link| link.key == key)
+    }
+
     /// Some connection that lives.
     pub(crate) fn any_connection(&mut self) -> Option<ConnectionId> {
         let living = self.connections.iter().enumerate();
@@ -354,6 +368,16 @@ impl Network {
         if let Some(connection) = self.routes.remove(&(transport, key.to_vec())) {
             self.cut(connection, true, false, queue);
         }
+    }
+
+    /// What the broker calls a socket's next connection.
+    fn key(&mut self, socket: SocketId) -> Vec<u8> {
+        let key = &self.sockets[socket].key;
+        if !key.is_empty() {
+            return key.clone();
+        }
+        self.made_up = self.made_up.wrapping_add(1);
+        [&[0][..], &self.made_up.to_be_bytes()].concat()
     }
 
     fn dial(&mut self, socket: SocketId, queue: &mut Queue) {

@@ -11,6 +11,7 @@ use orden::wire::{Acked, ClientMessage, Dialect, batch, binary, decode, dialect_
 
 use crate::checker::history::{Digest, Event, Said};
 use crate::counters::Sometimes;
+use crate::network::ConnectionId;
 use crate::peers::{HOSTILE_GUEST, HOSTILE_NAMES, is_hostile};
 use crate::stage::Stage;
 
@@ -20,6 +21,8 @@ use crate::stage::Stage;
 pub(crate) struct Door {
     /// The name that was said last over a connection.
     names: BTreeMap<Vec<u8>, String>,
+    /// The connection that each name was given to last.
+    newest: BTreeMap<String, ConnectionId>,
     /// Who has asked to leave.
     leaving: BTreeSet<String>,
     /// What each name has acknowledged.
@@ -29,8 +32,13 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// A ZeroMQ peer's message is handed to the machine.
-    pub(crate) fn hears(&mut self, packet: &Packet<'_>, stage: &mut Stage) {
+    /// A ZeroMQ peer's message is handed to the machine, for which somebody may be present.
+    pub(crate) fn hears(
+        &mut self,
+        packet: &Packet<'_>,
+        is_present: impl Fn(&str) -> bool,
+        stage: &mut Stage,
+    ) {
         let Ok(message) = decode(packet.body) else {
             return;
         };
@@ -40,8 +48,15 @@ impl Door {
         let said = match &message {
             ClientMessage::Hello(hello) => {
                 let name = String::from_utf8_lossy(hello.name.as_bytes()).into_owned();
+                self.names.insert(packet.id.to_vec(), name.clone());
+                let own = stage.network.newest_of(packet.id);
+                let own = own.filter(|_| packet.id[0] == 0);
+                if self.newest.get(&name) > own.as_ref() && own.is_some() && is_present(&name) {
+                    // An older connection's words have no effect on a newer one's session.
+                    return stage.count(Sometimes::HelloTooLate);
+                }
+                self.newest.extend(own.map(|own| (name.clone(), own)));
                 self.leaving.remove(&name);
-                self.names.insert(packet.id.to_vec(), name);
                 let resume = match hello.start {
                     Start::Resume(order) => Some(order.0),
                     _ => None,

@@ -123,7 +123,10 @@ impl Serving {
                     excess: *excess,
                     proof: None,
                 };
-                self.door.hears(&packet, stage);
+                let members = || self.machine.status().filter(|member| member.present);
+                let is_present =
+                    |who: &str| members().any(|member| member.name.as_bytes() == who.as_bytes());
+                self.door.hears(&packet, is_present, stage);
                 self.machine.step(now, Input::Packet(packet));
             }
             Arrival::Connected { id } => {

@@ -11,7 +11,6 @@ use orden::wire::rendering;
 
 use super::{dealer, wrapped};
 use crate::checker::history::{Digest, Form, Message};
-use crate::dice::Dice;
 use crate::network::SocketId;
 use crate::queue::Happening;
 use crate::stage::Stage;
@@ -20,7 +19,6 @@ use crate::stage::Stage;
 pub(super) struct Process {
     pub(super) machine: Participant,
     index: usize,
-    dice: Dice,
     pub(super) socket: SocketId,
     is_up: bool,
     /// What came while the process was stopped.
@@ -45,18 +43,11 @@ pub(super) enum Happened {
 }
 
 impl Process {
-    pub(super) fn new(
-        index: usize,
-        settings: Settings,
-        limits: Limits,
-        mut dice: Dice,
-        stage: &mut Stage,
-    ) -> Self {
+    pub(super) fn new(index: usize, settings: Settings, limits: Limits, stage: &mut Stage) -> Self {
         Self {
             machine: Participant::new(settings, limits),
             index,
-            socket: dealer(index, identity(&mut dice), false, stage),
-            dice,
+            socket: dealer(index, Vec::new(), false, stage),
             is_up: false,
             waiting: VecDeque::new(),
             is_paused: false,
@@ -91,7 +82,7 @@ impl Process {
         if self.is_up && self.machine.wants_connection() {
             // This one does not answer.
             self.close(true, stage);
-            self.socket = dealer(self.index, identity(&mut self.dice), false, stage);
+            self.socket = dealer(self.index, Vec::new(), false, stage);
             self.is_up = false;
         }
         self.send(stage);
@@ -162,11 +153,4 @@ pub(crate) fn message(record: &Record<'_>) -> Message {
         digest: Digest::of(&rendering::parts(record)),
         form: Form::Exact,
     }
-}
-
-fn identity(dice: &mut Dice) -> Vec<u8> {
-    let mut identity = dice.bytes(16);
-    // libzmq keeps those that begin with a zero for itself.
-    identity[0] |= 1;
-    identity
 }

@@ -219,14 +219,8 @@ impl Native {
         self.published = 0;
         self.welcomed = false;
         self.is_leaving = false;
-        let dice = self.dice.split();
-        self.process = Some(Process::new(
-            self.index,
-            settings,
-            self.limits.clone(),
-            dice,
-            stage,
-        ));
+        let limits = self.limits.clone();
+        self.process = Some(Process::new(self.index, settings, limits, stage));
         self.wake_later(stage);
     }
 
