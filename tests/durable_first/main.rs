@@ -25,8 +25,9 @@ use crate::support::plain::Plain;
 
 /// Far more than a message takes from one end to the other, if nothing holds it.
 const A_WHILE: Duration = Duration::from_millis(300);
-/// Enough for a group of messages of this size, and one more.
-const SEGMENT_BYTES: u64 = 4 << 20;
+/// So much that no round needs another segment: its beginning would be held, too, and with it
+/// what a test waits for.
+const SEGMENT_BYTES: u64 = 8 << 20;
 
 fn start(disk: &HeldDisk) -> Broker {
     let options = store::Options {
@@ -38,6 +39,8 @@ fn start(disk: &HeldDisk) -> Broker {
         // What comes again comes later than anybody looks.
         resend_after: PATIENCE,
         resend_after_most: PATIENCE,
+        // Nor is anything synced that a test does not wait for, as how far members are.
+        floors_every: PATIENCE,
         ..Limits::default()
     };
     let config = Config {
