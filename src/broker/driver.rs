@@ -75,6 +75,11 @@ impl Driver {
         self.flush(now)?;
         while !self.round.stopping {
             let first = self.wait()?;
+            if self.round.full {
+                // There may be space since the last round, and whoever speaks first would not be
+                // told why it is refused, or not at all.
+                self.make_room()?;
+            }
             let now = self.clock.now();
             if let Some(first) = first {
                 self.take(now, first);

@@ -1,5 +1,7 @@
 //! What is seen was synced: the whole broker, over real sockets, on a disk that can be held in
 //! the middle of a sync. As long as it is held, nobody hears anything.
+//!
+//! And what a broker does on a disk that is full, and then is not any more.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
@@ -8,6 +10,7 @@ mod simulated_disk;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod full_disk;
 mod held_disk;
 
 use std::time::Duration;

@@ -33,6 +33,8 @@ pub(crate) struct Serving {
     pub(super) inbox: VecDeque<Arrival>,
     /// What waits for the sync that runs.
     syncing: Option<Ready>,
+    /// Whether the log has said that there is no space for another segment.
+    is_full: bool,
     door: Door,
     /// What the machine had counted when it was looked at last.
     counted: orden::core::Counters,
@@ -47,6 +49,7 @@ impl Serving {
             reader,
             inbox: VecDeque::new(),
             syncing: None,
+            is_full: false,
             door: Door::default(),
             counted: orden::core::Counters::default(),
         }
@@ -63,6 +66,9 @@ impl Serving {
         let is_due = self.machine.deadline().is_some_and(|at| at <= stage.now());
         if self.syncing.is_some() || (self.inbox.is_empty() && !is_due) {
             return Ok(());
+        }
+        if self.is_full {
+            self.make_room(broker, stage)?;
         }
         let now = broker.now(stage.now());
         let enough = self.machine.limits().batch_bytes;
@@ -233,12 +239,14 @@ impl Serving {
                 Ok(true) => {
                     broker.rare_crash_point(Sometimes::CrashAroundRoll)?;
                     self.log.roll(&self.machine.snapshot())?;
+                    self.is_full = false;
                     self.machine.synced();
                     self.machine.set_oldest(self.log.oldest());
                     stage.count(Sometimes::SegmentRolled);
                     broker.rare_crash_point(Sometimes::CrashAroundRoll)?;
                 }
-                Ok(false) | Err(Error::NoSpace(_)) => {}
+                Ok(false) => {}
+                Err(Error::NoSpace(_)) => self.is_full = true,
                 Err(error) => return Err(error.into()),
             }
         }
