@@ -158,6 +158,7 @@ impl Serving {
     /// Writes what is to be written. What is to be sent waits for the sync.
     fn flush(&mut self, broker: &mut Broker, stage: &mut Stage) -> Result<(), Died> {
         let ready = self.machine.ready(broker.now(stage.now()));
+        note_skips(&ready.events, stage);
         if ready.writes.is_empty() {
             return self.finish(ready, broker, stage);
         }
@@ -266,12 +267,6 @@ impl Serving {
                     }
                     stage.end_session(who);
                 }
-                MachineEvent::Skipped(name, to) => {
-                    stage.count(Sometimes::Trimmed);
-                    let (who, to) = (who(name), to.0);
-                    stage.left_behind.push(who.clone());
-                    stage.note(Event::Trims { who, to });
-                }
                 MachineEvent::Away(_) => stage.count(Sometimes::MemberAway),
                 MachineEvent::Superseded(_) => stage.count(Sometimes::ConnectionSuperseded),
                 MachineEvent::Unreadable(why) => panic!("the log cannot be read: {why}"),
@@ -340,6 +335,19 @@ impl Serving {
             (Sometimes::MalformedRefused, refused("truncated")),
         ] {
             stage.counters.add(what, times);
+        }
+    }
+}
+
+/// Notes who goes on behind what is no longer kept. That may be written, and count from then on,
+/// although the broker is killed before it can say so.
+fn note_skips(events: &[MachineEvent], stage: &mut Stage) {
+    for event in events {
+        if let MachineEvent::Skipped(name, to) = event {
+            stage.count(Sometimes::Trimmed);
+            let who = String::from_utf8_lossy(name.as_bytes()).into_owned();
+            stage.left_behind.push(who.clone());
+            stage.note(Event::Trims { who, to: to.0 });
         }
     }
 }
