@@ -72,6 +72,7 @@ impl Crowd {
     }
 
     pub(crate) fn want(&self, name: &str, wanted: Wanted) {
+        self.must_live();
         self.shared.want(name, wanted);
     }
 
@@ -82,7 +83,7 @@ impl Crowd {
 
     /// How far each of them is.
     pub(crate) fn positions(&self) -> HashMap<String, Position> {
-        assert!(!self.has_failed(), "a member has failed, see above");
+        self.must_live();
         self.shared.lock().positions.clone()
     }
 
@@ -91,8 +92,9 @@ impl Crowd {
         self.shared.lock().superseded
     }
 
-    fn has_failed(&self) -> bool {
-        self.thread.as_ref().is_some_and(JoinHandle::is_finished)
+    fn must_live(&self) {
+        let has_failed = self.thread.as_ref().is_some_and(JoinHandle::is_finished);
+        assert!(!has_failed, "a member has failed, see above");
     }
 }
 
@@ -195,7 +197,8 @@ impl Seat {
         member.turn(clock.now(), quiet);
         match member.ended.take() {
             None => false,
-            Some(Ending::Superseded) => {
+            // Who was cut off when it was superseded finds out by what was published since.
+            Some(Ending::Superseded | Ending::SequencesTaken(_)) => {
                 self.member = None;
                 self.superseded_at = Some(now_us());
                 true
