@@ -108,24 +108,15 @@ impl Connections {
         })
     }
 
-    /// A message has come; `descriptor` is asked for once a connection.
-    pub(super) fn heard(
-        &mut self,
-        id: &[u8],
-        proof: Proof,
-        descriptor: impl FnOnce() -> Option<RawFd>,
-    ) {
+    /// Whether this connection is known to have this routing id.
+    pub(super) fn knows(&self, id: &[u8], proof: Proof) -> bool {
+        self.get(id, proof.connection).is_some()
+    }
+
+    /// A message has come from a connection that was not known to have this routing id. To be
+    /// called when all is known that was accepted and has ended so far.
+    pub(super) fn heard(&mut self, id: &[u8], proof: Proof, descriptor: RawFd) {
         let number = proof.connection;
-        if self
-            .by_id
-            .get(id)
-            .is_some_and(|heard| heard.number == number)
-        {
-            return;
-        }
-        let Some(descriptor) = descriptor() else {
-            return;
-        };
         // What is read late, from a connection that has ended: there is nobody to answer to.
         let Some(open) = self
             .open
@@ -140,14 +131,12 @@ impl Connections {
 
     /// Whether a route leads to the connection that it was made for.
     pub(super) fn leads(&self, route: &Route) -> bool {
-        let heard = self.by_id.get(&route.id[..]);
-        heard.is_some_and(|heard| heard.number == route.connection)
+        self.get(&route.id, route.connection).is_some()
     }
 
     /// What to cut for a route to end.
     pub(super) fn end_of(&self, route: &Route) -> Option<Cut> {
-        let heard = self.by_id.get(&route.id[..]);
-        let heard = heard.filter(|heard| heard.number == route.connection)?;
+        let heard = self.get(&route.id, route.connection)?;
         let open = self.open.get(&heard.descriptor)?;
         Some((heard.descriptor, open.peer?))
     }
@@ -167,6 +156,10 @@ impl Connections {
             }
         }
         cuts
+    }
+
+    fn get(&self, id: &[u8], number: u64) -> Option<&Heard> {
+        self.by_id.get(id).filter(|heard| heard.number == number)
     }
 }
 
@@ -210,7 +203,7 @@ mod tests {
         let mut table = connections();
         table.accepted(Time::default(), 7, Some(peer(1)));
         assert!(!table.leads(&route(b"ana", 1)), "it has not spoken");
-        table.heard(b"ana", proof(1), || Some(7));
+        table.heard(b"ana", proof(1), 7);
         assert!(table.leads(&route(b"ana", 1)) && !table.leads(&route(b"ana", 2)));
         assert_eq!(table.end_of(&route(b"ana", 1)), Some((7, peer(1))));
         assert_eq!(table.ended(7, 1), Some(route(b"ana", 1)));
@@ -222,16 +215,16 @@ mod tests {
         let mut table = connections();
         table.accepted(Time::default(), 7, Some(peer(1)));
         table.ended(7, 1);
-        table.heard(b"ana", proof(1), || Some(7));
+        table.heard(b"ana", proof(1), 7);
         assert!(!table.leads(&route(b"ana", 1)), "the descriptor is closed");
         // The descriptor's number goes to another connection.
         table.accepted(Time::default(), 7, Some(peer(2)));
-        table.heard(b"ana", proof(1), || Some(7));
+        table.heard(b"ana", proof(1), 7);
         assert!(
             !table.leads(&route(b"ana", 1)),
             "the number is the old connection's"
         );
-        table.heard(b"eva", proof(2), || Some(7));
+        table.heard(b"eva", proof(2), 7);
         assert!(table.leads(&route(b"eva", 2)));
     }
 
@@ -241,7 +234,7 @@ mod tests {
         let start = Time::default();
         table.accepted(start, 7, Some(peer(1)));
         table.accepted(start, 8, Some(peer(2)));
-        table.heard(b"ana", proof(1), || Some(8));
+        table.heard(b"ana", proof(1), 8);
         assert!(table.silent(start + 4 * SECOND).is_empty());
         for seconds in [5, 10] {
             let cut = (7, peer(1));

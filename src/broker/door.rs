@@ -1,4 +1,10 @@
-//! Keeps the ROUTER's door: counts who comes, and knows which routing ids still lead to whom.
+//! Keeps the ROUTER's door: answers who may come in, counts who comes, and knows which routing
+//! ids still lead to whom.
+//!
+//! The order of what happens at the door is what its safety rests on: libzmq's one I/O thread
+//! tells the monitor that a connection was accepted before it asks whether its key is known, and
+//! that it has ended before the descriptor goes to another. So the monitor's news is taken in
+//! before a connection gets its number, and before a number is first believed.
 
 use std::os::fd::RawFd;
 
@@ -9,9 +15,11 @@ use super::exchange::Arrival;
 use super::inlet::Inlet;
 use super::libzmq;
 use super::monitor::{Monitor, News};
-use super::zap::Numbers;
+use super::zap::Gate;
 use crate::core::{Proof, Route, Undelivered};
 
+/// Counted where somebody's key is not on the list.
+const UNKNOWN: &str = "unknown_key";
 /// Counted where more connect than may.
 const TOO_MANY: &str = "too_many_connections";
 /// Counted where somebody connects and says nothing.
@@ -20,34 +28,80 @@ const SILENT: &str = "silent_connection";
 /// What is known of the ROUTER's connections.
 pub(super) struct Door {
     monitor: Monitor,
+    /// Asked by libzmq who may connect, where keys decide that.
+    gate: Option<Gate>,
     connections: Connections,
-    numbers: Numbers,
+    /// The newest number that was given to a connection; they begin at 1.
+    newest: u64,
     clock: Clock,
     /// What has happened since it was last asked for.
     news: Vec<Arrival>,
 }
 
 impl Door {
-    pub(super) fn new(monitor: Monitor, numbers: Numbers, bounds: Bounds) -> Self {
+    pub(super) fn new(monitor: Monitor, gate: Option<Gate>, bounds: Bounds) -> Self {
         Self {
             monitor,
+            gate,
             connections: Connections::new(bounds),
-            numbers,
+            newest: 0,
             clock: Clock::start(),
             news: Vec::new(),
         }
     }
 
-    /// Takes the news that there is.
+    /// Does what there is to do, and says who was refused, and whose connection has ended, since
+    /// the last time.
+    ///
+    /// # Errors
+    /// Errors of its sockets.
+    pub(super) fn tend(&mut self) -> Result<Vec<Arrival>, Error> {
+        self.take_news()?;
+        self.answer()?;
+        let silent = self.connections.silent(self.clock.now().time);
+        self.cut(silent, SILENT);
+        Ok(std::mem::take(&mut self.news))
+    }
+
+    /// Lets it look at everything, whether or not there is any sign of news.
+    pub(super) fn suspect(&mut self) {
+        for inlet in self.inlets() {
+            inlet.suspect();
+        }
+    }
+
+    /// Takes in whatever libzmq has said by now.
     ///
     /// # Errors
     /// Errors of the monitor's socket.
     pub(super) fn follow(&mut self) -> Result<(), Error> {
+        self.monitor.inlet().suspect();
+        self.take_news()
+    }
+
+    /// Answers the handshakes that wait.
+    fn answer(&mut self) -> Result<(), Error> {
+        let Some(mut gate) = self.gate.take() else {
+            return Ok(());
+        };
+        while let Some(request) = gate.next()? {
+            // What has ended before has none of the numbers from here on.
+            self.follow()?;
+            if gate.answer(request, self.newest + 1)? {
+                self.newest += 1;
+            } else {
+                self.news.push(Arrival::Refused(UNKNOWN));
+            }
+        }
+        self.gate = Some(gate);
+        Ok(())
+    }
+
+    fn take_news(&mut self) -> Result<(), Error> {
         while let Some(news) = self.monitor.next()? {
             match news {
                 News::Ended(descriptor) => {
-                    let newest = self.numbers.newest();
-                    let ended = self.connections.ended(descriptor, newest);
+                    let ended = self.connections.ended(descriptor, self.newest);
                     self.news.extend(ended.map(|to| Arrival::Undelivered {
                         to,
                         why: Undelivered::Gone,
@@ -64,20 +118,24 @@ impl Door {
         Ok(())
     }
 
-    /// Ends the connections that have been silent from their beginning for too long.
-    pub(super) fn end_silent(&mut self) {
-        let silent = self.connections.silent(self.clock.now().time);
-        self.cut(silent, SILENT);
-    }
-
-    /// Takes note of a message.
+    /// Takes note of a message. `descriptor` is asked for once a connection.
+    ///
+    /// # Errors
+    /// Errors of the monitor's socket.
     pub(super) fn heard(
         &mut self,
         id: &[u8],
         proof: Proof,
         descriptor: impl FnOnce() -> Option<RawFd>,
-    ) {
-        self.connections.heard(id, proof, descriptor);
+    ) -> Result<(), Error> {
+        if self.connections.knows(id, proof) {
+            return Ok(());
+        }
+        self.follow()?;
+        if let Some(descriptor) = descriptor() {
+            self.connections.heard(id, proof, descriptor);
+        }
+        Ok(())
     }
 
     /// Whether a route leads to the connection that it was made for; as of [`Self::follow`].
@@ -92,14 +150,11 @@ impl Door {
         }
     }
 
-    /// Who was refused, and whose connection has ended, since the last time.
-    pub(super) fn news(&mut self) -> Vec<Arrival> {
-        std::mem::take(&mut self.news)
-    }
-
     /// To be waited for.
-    pub(super) fn inlet(&mut self) -> &mut Inlet {
-        self.monitor.inlet()
+    pub(super) fn inlets(&mut self) -> Vec<&mut Inlet> {
+        let mut inlets = vec![self.monitor.inlet()];
+        inlets.extend(self.gate.as_mut().map(Gate::inlet));
+        inlets
     }
 
     fn cut(&mut self, cuts: impl IntoIterator<Item = Cut>, reason: &'static str) {

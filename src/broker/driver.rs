@@ -142,7 +142,6 @@ impl Driver {
             Inbound::Loaded { from, result } => {
                 self.machine.step(now, Input::Loaded { from, result });
             }
-            Inbound::Refused(reason) => self.machine.step(now, Input::Refused(reason)),
             Inbound::Grants(grants) => self.machine.step(now, Input::Grants(grants)),
             Inbound::Stop => self.round.stopping = true,
         }

@@ -28,8 +28,6 @@ pub(super) enum Inbound {
         /// What was there.
         result: Result<Chunk, LoadError>,
     },
-    /// Somebody was turned away, for this reason.
-    Refused(&'static str),
     /// Who may what has changed.
     Grants(Grants),
     /// Nothing more will be taken in: finish what was.

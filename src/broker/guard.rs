@@ -1,4 +1,4 @@
-//! Keeps those out who have no key: the list of keys, and the two threads that know it.
+//! Keeps those out who have no key: the list of keys, and the thread that looks after it.
 
 use std::thread::{Builder, JoinHandle};
 
@@ -7,27 +7,22 @@ use crossbeam_channel::{Receiver, Sender};
 use super::authorized::Authorized;
 use super::exchange::Inbound;
 use super::sockets::{Context, has_curve, socket_error};
-use super::zap::{Gate, Numbers};
-use super::{Error, Security, Stopper};
+use super::zap::Gate;
+use super::{Error, Security};
 use crate::core::{Grants, Sequencer};
 
-/// The guard, before its threads have started.
+/// The guard, before its thread has started.
 pub(super) struct Guard {
-    gate: Gate,
     authorized: Authorized,
     grants: Grants,
 }
 
 impl Guard {
-    /// To be called before any socket is bound: nobody may find the door open.
+    /// Reads the list of keys.
     ///
     /// # Errors
-    /// What is wrong with the list of keys, or that there is no encryption.
-    pub(super) fn post(
-        security: &Security,
-        context: &Context,
-        numbers: &Numbers,
-    ) -> Result<Self, Error> {
+    /// What is wrong with the list, or that there is no encryption.
+    pub(super) fn post(security: &Security) -> Result<Self, Error> {
         if !has_curve() {
             return Err(Error::NoCurve);
         }
@@ -35,13 +30,16 @@ impl Guard {
         if grants.is_empty() {
             log::warn!("no key is authorized yet: nobody can connect");
         }
-        let gate =
-            Gate::bind(context, authorized.known(), numbers.clone()).map_err(socket_error)?;
-        Ok(Self {
-            gate,
-            authorized,
-            grants,
-        })
+        Ok(Self { authorized, grants })
+    }
+
+    /// Whom handshakes are answered by. To be called before any socket is bound: nobody may find
+    /// the door open.
+    ///
+    /// # Errors
+    /// Errors of its socket.
+    pub(super) fn gate(&self, context: &Context) -> Result<Gate, Error> {
+        Gate::bind(context, self.authorized.known()).map_err(socket_error)
     }
 
     /// The machine, which from now on looks at keys.
@@ -49,33 +47,19 @@ impl Guard {
         machine.guarded_by(self.grants.clone())
     }
 
-    /// Starts to answer handshakes and to look after the list, until `stop` is gone.
+    /// Starts to look after the list, until `stop` is gone.
     ///
     /// # Errors
-    /// When a thread cannot be started.
+    /// When the thread cannot be started.
     pub(super) fn start(
         self,
-        stop: &Receiver<()>,
-        inbound: &Sender<Inbound>,
-        stopper: Stopper,
-    ) -> std::io::Result<[JoinHandle<Result<(), Error>>; 2]> {
-        let Self {
-            gate, authorized, ..
-        } = self;
-        let (gate_stop, gate_inbound) = (stop.clone(), inbound.clone());
-        let answers = Builder::new().name("zap".into()).spawn(move || {
-            let end = gate.run(&gate_stop, &gate_inbound);
-            // Nobody gets in any more, so there is no use in going on.
-            if end.is_err() {
-                stopper.stop();
-            }
-            end
-        })?;
-        let (watch_stop, watch_inbound) = (stop.clone(), inbound.clone());
-        let watches = Builder::new().name("authorized".into()).spawn(move || {
-            authorized.watch(&watch_stop, &watch_inbound);
+        stop: Receiver<()>,
+        inbound: Sender<Inbound>,
+    ) -> std::io::Result<JoinHandle<Result<(), Error>>> {
+        let authorized = self.authorized;
+        Builder::new().name("authorized".into()).spawn(move || {
+            authorized.watch(&stop, &inbound);
             Ok(())
-        })?;
-        Ok([answers, watches])
+        })
     }
 }

@@ -41,7 +41,6 @@ use self::guard::Guard;
 use self::sockets::Options;
 use self::transport::Transport;
 use self::waker::Waker;
-use self::zap::Numbers;
 use crate::core::Sequencer;
 use crate::store::{self, Beside, Opened};
 
@@ -122,13 +121,11 @@ impl Broker {
         let opened = open_log(&config.storage)?;
         let seed = getrandom::u64().map_err(|error| Error::Randomness(error.to_string()))?;
         let context = sockets::context()?;
-        let numbers = Numbers::default();
         // Before any socket is bound, so that nobody finds the door open.
-        let security = config.security.as_ref();
-        let guard = security.map(|security| Guard::post(security, &context, &numbers));
-        let guard = guard.transpose()?;
+        let guard = config.security.as_ref().map(Guard::post).transpose()?;
+        let gate = guard.as_ref().map(|guard| guard.gate(&context));
         let (serving, guard_stops) = bounded(0);
-        let transport = Transport::bind(&context, &options(config), numbers, serving)?;
+        let transport = Transport::bind(&context, &options(config), gate.transpose()?, serving)?;
         let endpoints = transport.endpoints()?;
 
         let (waker, sleeper) = waker::waker()?;
@@ -177,7 +174,7 @@ impl Broker {
         ];
         let stopper = Stopper { signals, waker };
         if let Some(guard) = guard {
-            threads.extend(guard.start(&guard_stops, &guard_inbound, stopper.clone())?);
+            threads.push(guard.start(guard_stops, guard_inbound)?);
         }
         Ok(Self {
             endpoints,

@@ -13,7 +13,7 @@ use super::exchange::Arrival;
 use super::inlet::{self, Inlet};
 use super::libzmq::{self, SharedFrame, peer_address};
 use super::sockets::{self, Options, random_u32, socket_error};
-use super::zap::{Numbers, proof_of};
+use super::zap::{Gate, proof_of};
 use crate::core::{Frames, Route, Transport as Kind, Undelivered};
 
 /// A frame as libzmq hands it over.
@@ -39,7 +39,7 @@ pub(super) struct Transport {
     guarded: bool,
     /// Connections of the STREAM socket that have said that they are there.
     streams: HashSet<Box<[u8]>>,
-    /// Ends the threads of the guard when it is dropped.
+    /// Ends the guard's thread when it is dropped.
     _serving: Sender<()>,
     // Dropped last: a context waits for its sockets.
     _context: zmq::Context,
@@ -53,7 +53,7 @@ impl Transport {
     pub(super) fn bind(
         context: &zmq::Context,
         options: &Options,
-        numbers: Numbers,
+        gate: Option<Gate>,
         serving: Sender<()>,
     ) -> Result<Self, super::Error> {
         let (router, monitor) = sockets::router(context, options)?;
@@ -63,7 +63,7 @@ impl Transport {
             stream: stream.map(Inlet::new).transpose().map_err(socket_error)?,
             tended: 0,
             nameless: vec![0; NAMELESS],
-            door: Door::new(monitor, numbers, options.bounds),
+            door: Door::new(monitor, gate, options.bounds),
             guarded: options.secret.is_some(),
             streams: HashSet::new(),
             _serving: serving,
@@ -120,7 +120,7 @@ impl Transport {
         if let Some(proof) = proof {
             let name: Box<[u8]> = id[..].into();
             self.door
-                .heard(&name, proof, || libzmq::descriptor_of(&mut id));
+                .heard(&name, proof, || libzmq::descriptor_of(&mut id))?;
         }
         Ok(Some(Arrival::Packet {
             id,
@@ -227,25 +227,23 @@ impl Transport {
         // Nobody can be given a routing id that libzmq made up for somebody else.
         if !route.is_generated() {
             self.router.socket().get_events().map_err(socket_error)?;
-            self.door.inlet().suspect();
             self.door.follow()?;
         }
         Ok(self.door.leads(route))
     }
 
-    /// Looks at who has connected; says who was refused, and whose connection has ended.
+    /// Looks at who has connected, or wants to; says who was refused, and whose connection has
+    /// ended.
     ///
     /// # Errors
-    /// Errors of the monitor's socket.
+    /// Errors of the door's sockets.
     pub(super) fn tend(&mut self) -> Result<Vec<Arrival>, super::Error> {
         self.tended += 1;
         if self.tended >= TENDED_WITHOUT_WAITING {
             self.tended = 0;
-            self.door.inlet().suspect();
+            self.door.suspect();
         }
-        self.door.follow()?;
-        self.door.end_silent();
-        Ok(self.door.news())
+        self.door.tend()
     }
 
     /// Closes a connection.
@@ -268,7 +266,7 @@ impl Transport {
     /// Errors of the poll itself.
     pub(super) fn wait(&mut self, descriptor: RawFd, receiving: bool) -> Result<(), super::Error> {
         self.tended = 0;
-        let mut inlets = vec![self.door.inlet()];
+        let mut inlets = self.door.inlets();
         if receiving {
             inlets.push(&mut self.router);
             inlets.extend(&mut self.stream);

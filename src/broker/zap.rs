@@ -1,17 +1,13 @@
-//! Answers libzmq's question who may connect (ZAP, RFC 27), in a thread of its own.
+//! Answers libzmq's question who may connect (ZAP, RFC 27).
 //!
 //! It fails closed: a handshake that it does not answer, or that it does not understand, fails.
 //! What it says of a connection is the only thing the broker believes of it: the key as
 //! `User-Id`, and a number that no other connection ever has.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
-
 use super::Error;
 use super::authorized::Known;
-use super::exchange::Inbound;
+use super::inlet::Inlet;
+use super::sockets::socket_error;
 use crate::core::Proof;
 use crate::wire::PublicKey;
 
@@ -20,92 +16,80 @@ const ENDPOINT: &str = "inproc://zeromq.zap.01";
 const VERSION: &[u8] = b"1.0";
 /// The property of every message that carries its connection's number.
 const NUMBER: &str = "X-Connection";
-/// How long it takes at most to notice that the broker stops.
-const LOOK_MS: i32 = 200;
-const UNKNOWN: &str = "unknown_key";
 
-/// Numbers for connections, in the order of their handshakes, from 1. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Numbers(Arc<AtomicU64>);
-
-impl Numbers {
-    /// The newest that was given to a connection.
-    pub(super) fn newest(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    fn next(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::SeqCst) + 1
-    }
+/// The socket that is asked.
+pub(super) struct Gate {
+    socket: Inlet,
+    known: Known,
 }
 
-/// The socket that is asked, before its thread has started.
-pub(super) struct Gate {
-    socket: zmq::Socket,
-    known: Known,
-    numbers: Numbers,
+/// A handshake that waits for its answer.
+pub(super) struct Request {
+    /// What the answer has to begin with.
+    id: Vec<u8>,
+    /// The key that the peer has proved to have.
+    key: Option<PublicKey>,
 }
 
 impl Gate {
     /// To be called before any socket is bound.
-    pub(super) fn bind(
-        context: &zmq::Context,
-        known: Known,
-        numbers: Numbers,
-    ) -> zmq::Result<Self> {
+    pub(super) fn bind(context: &zmq::Context, known: Known) -> zmq::Result<Self> {
         let socket = context.socket(zmq::REP)?;
         socket.set_linger(0)?;
-        socket.set_rcvtimeo(LOOK_MS)?;
         socket.bind(ENDPOINT)?;
         Ok(Self {
-            socket,
+            socket: Inlet::new(socket)?,
             known,
-            numbers,
         })
     }
 
-    /// Answers until `stop` is gone.
+    /// The next handshake, if one waits.
     ///
     /// # Errors
-    /// Errors of its socket; nobody gets in from then on.
-    pub(super) fn run(self, stop: &Receiver<()>, inbound: &Sender<Inbound>) -> Result<(), Error> {
-        while stop.try_recv() != Err(TryRecvError::Disconnected) {
-            let request = match self.socket.recv_multipart(0) {
-                Ok(request) => request,
-                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => continue,
-                Err(error) => return Err(Error::Socket(error.to_string())),
-            };
-            let reply = self.answer(&request, inbound);
-            let sent = self.socket.send_multipart(reply, 0);
-            sent.map_err(|error| Error::Socket(error.to_string()))?;
+    /// Errors of its socket.
+    pub(super) fn next(&mut self) -> Result<Option<Request>, Error> {
+        let mut frame = zmq::Message::new();
+        let mut frames = Vec::new();
+        while self.socket.receive(&mut frame)? {
+            frames.push(frame.to_vec());
+            if !frame.get_more() {
+                return Ok(Some(Request {
+                    id: frames.get(1).cloned().unwrap_or_default(),
+                    key: key_of(&frames),
+                }));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn answer(&self, request: &[Vec<u8>], inbound: &Sender<Inbound>) -> [Vec<u8>; 6] {
-        let id = request.get(1).cloned().unwrap_or_default();
-        let reply = |code: &str, text: &str, user: String, metadata: Vec<u8>| {
-            let words = [
-                VERSION,
-                &id,
-                code.as_bytes(),
-                text.as_bytes(),
-                user.as_bytes(),
-            ];
-            let [version, id, code, text, user] = words.map(<[u8]>::to_vec);
-            [version, id, code, text, user, metadata]
+    /// Lets a peer in if its key is authorized, as the connection of this number; says whether.
+    ///
+    /// # Errors
+    /// Errors of its socket.
+    pub(super) fn answer(&mut self, request: Request, number: u64) -> Result<bool, Error> {
+        let key = request.key.filter(|key| self.known.holds(key));
+        let (code, text) = match key {
+            Some(_) => ("200", "OK"),
+            None => ("400", "unknown key"),
         };
-        match key_of(request) {
-            Some(key) if self.known.holds(&key) => {
-                let metadata = property(NUMBER, &self.numbers.next().to_string());
-                reply("200", "OK", key.to_string(), metadata)
-            }
-            _ => {
-                // A full channel means that there is more to do than to count strangers.
-                inbound.try_send(Inbound::Refused(UNKNOWN)).ok();
-                reply("400", "unknown key", String::new(), Vec::new())
-            }
-        }
+        let user = key.map(|key| key.to_string()).unwrap_or_default();
+        let metadata = key.map(|_| property(NUMBER, &number.to_string()));
+        let reply = [
+            VERSION.to_vec(),
+            request.id,
+            code.into(),
+            text.into(),
+            user.into_bytes(),
+            metadata.unwrap_or_default(),
+        ];
+        let sent = self.socket.socket().send_multipart(reply, zmq::DONTWAIT);
+        sent.map_err(socket_error)?;
+        Ok(key.is_some())
+    }
+
+    /// To be waited for.
+    pub(super) fn inlet(&mut self) -> &mut Inlet {
+        &mut self.socket
     }
 }
 

@@ -1,5 +1,9 @@
 //! Routing ids, which anybody can claim: what is meant for one never gets to another.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::spawn;
+
 use orden::wire::{Acked, binary};
 
 use crate::stage::{Broker, Keys, Peer, wait_for};
@@ -10,6 +14,7 @@ fn ana_and_eve(flags: &[&str]) -> (Keys, Broker) {
     for name in ["ana", "bea", "eve"] {
         keys.admit(name, &[name]);
     }
+    keys.admit("guest", &[]);
     let broker = keys.broker(flags);
     (keys, broker)
 }
@@ -51,6 +56,28 @@ fn s6_a_routing_id_cannot_be_kept_from_its_owner_by_silence() {
     eve.socket.disconnect(&broker.endpoint).unwrap();
     let ana = Peer::join(&broker, "ana", Some((&keys, "ana")));
     insist(&ana, "ana: hola");
+}
+
+#[test]
+fn whoever_is_let_in_is_heard_the_first_time_however_busy_the_machine_is() {
+    let (keys, broker) = ana_and_eve(&[]);
+    let busy = Arc::new(AtomicBool::new(true));
+    let spinners: Vec<_> = (0..8)
+        .map(|_| {
+            let busy = Arc::clone(&busy);
+            spawn(move || while busy.load(Ordering::Relaxed) {})
+        })
+        .collect();
+    for guest in 0..50 {
+        let name = format!("guest-{guest}");
+        let guest = Peer::join(&broker, &name, Some((&keys, "guest")));
+        guest.say(&name);
+        guest.hear_until(&name);
+    }
+    busy.store(false, Ordering::Relaxed);
+    for spinner in spinners {
+        spinner.join().unwrap();
+    }
 }
 
 /// Says a text until it comes back: a connection that comes before the routing id is free is not
