@@ -86,6 +86,9 @@ impl Publisher {
 
     /// Takes the next sequence, which has got the number `order`.
     pub(super) fn ordered(&mut self, order: OrderNumber, digest: u32, remember: u32) {
+        // First room is made: one more than the window for a moment would double what the queues
+        // hold for good.
+        self.forget(remember.saturating_sub(1));
         self.last.0 += 1;
         self.digests.push_back(digest);
         match self.runs.back_mut() {
@@ -98,7 +101,6 @@ impl Publisher {
                 count: 1,
             }),
         }
-        self.forget(remember);
     }
 
     fn forget(&mut self, remember: u32) {

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod allocations;
+mod remembered;
 mod stage;
 mod wakeups;
 mod window;

@@ -82,6 +82,25 @@ impl Stage {
         self.flush()
     }
 
+    /// So many others publish so many messages each, one after the other, one message at a time.
+    pub(crate) fn publish_in_turn(&mut self, publishers: usize, messages: u32) {
+        let names: Vec<_> = (0..publishers)
+            .map(|at| format!("publisher {at}").into_bytes())
+            .collect();
+        for name in &names {
+            self.hello(name, false);
+        }
+        for sequence in 1..=u64::from(messages) {
+            let mut frame = PublishFrame::new(ClientSequence(sequence));
+            frame.push(b"x");
+            let frame = frame.finish();
+            for name in &names {
+                self.hear(name, &frame);
+            }
+            self.flush();
+        }
+    }
+
     /// Publishes so many messages of the usual size.
     pub(crate) fn publish_some(&mut self, messages: u64) -> Vec<Outgoing> {
         let frame = self.frame(messages, SIZE);
