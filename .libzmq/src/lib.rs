@@ -65,6 +65,10 @@ impl Build {
             env::set_var("CXXFLAGS", flags.fold(given, |all, flag| all + &flag));
         }
         let sodium = LibLocation::new(env!("DEP_SODIUM_LIB"), env!("DEP_SODIUM_INCLUDE"));
-        upstream::Build::new().with_libsodium(Some(sodium)).build();
+        // Of what libzmq calls a draft one option is wanted: how much is written at once.
+        upstream::Build::new()
+            .enable_draft(true)
+            .with_libsodium(Some(sodium))
+            .build();
     }
 }

@@ -118,13 +118,24 @@ pub(crate) fn cut(number: RawFd, peer: SocketAddr) {
 /// this option, which the `zmq` crate does not know, it would succeed.
 pub(crate) fn enforce_zap_domain(socket: &mut zmq::Socket) -> zmq::Result<()> {
     const ZMQ_ZAP_ENFORCE_DOMAIN: c_int = 93;
-    let yes: c_int = 1;
-    // SAFETY: an open socket, and an option that is an `int`, which outlives the call.
+    set(socket, ZMQ_ZAP_ENFORCE_DOMAIN, 1)
+}
+
+/// Lets libzmq write so many bytes of small messages at once to a connection, which holds a buffer
+/// of that size for it. The `zmq` crate does not know this option.
+pub(crate) fn set_out_batch_size(socket: &mut zmq::Socket, bytes: c_int) -> zmq::Result<()> {
+    const ZMQ_OUT_BATCH_SIZE: c_int = 102;
+    set(socket, ZMQ_OUT_BATCH_SIZE, bytes)
+}
+
+fn set(socket: &mut zmq::Socket, option: c_int, value: c_int) -> zmq::Result<()> {
+    // SAFETY: an open socket, and a value that outlives the call, of the size that is said; an
+    // option that is no `int` is refused.
     checked(unsafe {
         zmq_sys::zmq_setsockopt(
             socket.as_mut_ptr(),
-            ZMQ_ZAP_ENFORCE_DOMAIN,
-            (&raw const yes).cast::<c_void>(),
+            option,
+            (&raw const value).cast::<c_void>(),
             size_of::<c_int>(),
         )
     })
