@@ -204,7 +204,7 @@ fn a_comparison_runs_all_of_them_and_judges() {
         .iter()
         .map(|run| run["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names.len(), 9, "{names:?}");
+    assert_eq!(names.len(), 10, "{names:?}");
     for run in runs {
         assert_eq!(run["rounds"].as_array().map(Vec::len), Some(2), "{run}");
         assert!(run["deliveries_per_second"].as_f64() > Some(0.0), "{run}");

@@ -121,6 +121,9 @@ impl Plan {
     pub(super) fn sync(&self) -> Option<String> {
         match &self.target {
             Target::Running(_) | Target::Child(Storage::Bare) => None,
+            Target::Child(Storage::BareSynced { .. }) => {
+                Some(orden::broker::Sync::Always.to_string())
+            }
             Target::Child(Storage::Memory) => Some("memory".to_owned()),
             Target::Child(Storage::Disk { sync, .. }) => Some(sync.to_string()),
         }

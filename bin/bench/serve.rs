@@ -13,7 +13,7 @@ use orden::core::Limits;
 use orden::store;
 use simplelog::{ColorChoice, LevelFilter, TermLogger, TerminalMode};
 
-use super::bare_loop;
+use super::bare_loop::{self, SyncedFile};
 use super::error::Error;
 use super::keys;
 
@@ -21,7 +21,11 @@ use super::keys;
 #[derive(Clone, Debug, clap::Subcommand)]
 pub(super) enum Serve {
     /// The loop.
-    Bare,
+    Bare {
+        /// Write each message to a file in here, and sync it, before it is forwarded.
+        #[arg(long)]
+        synced_in: Option<PathBuf>,
+    },
     /// A broker that keeps no log on disk.
     InMemory,
     /// A broker with a log.
@@ -40,7 +44,11 @@ impl Serve {
     /// The words that make a child do this.
     pub(super) fn arguments(&self) -> Vec<std::ffi::OsString> {
         match self {
-            Self::Bare => vec!["bare".into()],
+            Self::Bare { synced_in } => {
+                let synced = synced_in.iter();
+                let synced = synced.flat_map(|place| ["--synced-in".into(), place.into()]);
+                std::iter::once("bare".into()).chain(synced).collect()
+            }
             Self::InMemory => vec!["in-memory".into()],
             Self::OnDisk {
                 directory,
@@ -69,7 +77,7 @@ impl Serve {
         )
         .ok();
         match self {
-            Self::Bare => serve_bare(curve),
+            Self::Bare { synced_in } => serve_bare(curve, synced_in.as_deref()),
             Self::InMemory => serve_broker(
                 Storage::Memory {
                     retain_bytes: store::DEFAULT_RETAIN_BYTES,
@@ -93,7 +101,8 @@ impl Serve {
     }
 }
 
-fn serve_bare(curve: Option<&Path>) -> Result<(), Error> {
+fn serve_bare(curve: Option<&Path>, synced_in: Option<&Path>) -> Result<(), Error> {
+    let file = synced_in.map(SyncedFile::within).transpose()?;
     let secret = curve.map(keys::secret).transpose()?;
     let (router, endpoint) = bare_loop::bind("tcp://127.0.0.1:*", secret.as_ref())?;
     println!("{endpoint}");
@@ -101,7 +110,7 @@ fn serve_bare(curve: Option<&Path>) -> Result<(), Error> {
         wait_for_the_end();
         std::process::exit(0);
     });
-    bare_loop::forward(router)
+    bare_loop::forward(router, file)
 }
 
 fn serve_broker(storage: Storage, sync: Sync, curve: Option<&Path>) -> Result<(), Error> {

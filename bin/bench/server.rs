@@ -56,6 +56,11 @@ pub(super) struct Usage {
 pub(super) enum Storage {
     /// Nothing, and it is no broker.
     Bare,
+    /// The same, but each message is written to a file within this directory, and synced, before
+    /// it is forwarded.
+    BareSynced {
+        within: PathBuf,
+    },
     Memory,
     /// A log in a directory of its own within this one.
     Disk {
@@ -68,7 +73,11 @@ impl Server {
     /// Starts a child and waits until it serves.
     pub(super) fn start(storage: &Storage, curve: bool) -> Result<Self, Error> {
         let (serve, directory) = match storage {
-            Storage::Bare => (Serve::Bare, None),
+            Storage::Bare => (Serve::Bare { synced_in: None }, None),
+            Storage::BareSynced { within } => {
+                let synced_in = Some(within.clone());
+                (Serve::Bare { synced_in }, None)
+            }
             Storage::Memory => (Serve::InMemory, None),
             Storage::Disk { within, sync } => {
                 let directory = directory(within)?;

@@ -29,6 +29,7 @@ pub(super) enum Key {
     Periodic,
     Binary,
     BareLatency,
+    BareSyncedLatency,
     MemoryLatency,
     SyncedLatency,
     ManyMembers,
@@ -106,6 +107,11 @@ pub(super) fn courses(parts: &[Part], within: &Path, threads: usize, scale: f64)
     if asked(Part::Latency) {
         let name = "bare, 2,000 a second";
         add(Key::BareLatency, name, bare, alone(), 6_000);
+        let name = "bare, each synced, 2,000 a second";
+        let on_disk = Storage::BareSynced {
+            within: within.to_owned(),
+        };
+        add(Key::BareSyncedLatency, name, bare, on_disk, 6_000);
         let name = "native, in memory, 2,000 a second";
         add(Key::MemoryLatency, name, native, memory(), 6_000);
         let name = "native, synced, 2,000 a second";
@@ -143,7 +149,7 @@ impl Course {
             Key::BareBatch => self.plan.batch = 64,
             Key::ManyMembers => self.plan.subscribers = MANY,
             Key::Stalled => self.plan.stalled = 1,
-            Key::BareLatency | Key::MemoryLatency | Key::SyncedLatency => {
+            Key::BareLatency | Key::BareSyncedLatency | Key::MemoryLatency | Key::SyncedLatency => {
                 self.plan.rate = RATE;
                 // Eight threads that wake for each message leave no processor idle.
                 self.plan.threads = 1;

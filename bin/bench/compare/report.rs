@@ -30,7 +30,7 @@ impl Verdict {
                 .map(Series::median)
         };
         Self {
-            floors: floors(of, sync),
+            floors: floors(of),
             series,
             sync,
             rounds,
@@ -44,7 +44,7 @@ impl Verdict {
     pub(crate) fn table(&self) -> String {
         let processors = std::thread::available_parallelism().map_or(0, usize::from);
         let head = format!(
-            "Medians of {}, in turn, on {}; one sync of the disk takes {}\n\n\
+            "Medians of {}, in turn, on {}; one sync after the other takes {}\n\n\
              {:<36}{:>14}{:>22}{:>11}{:>11}{:>12}\n",
             human::plural(self.rounds, "round"),
             human::plural(processors, "processor"),
