@@ -105,22 +105,52 @@ pub(super) fn courses(parts: &[Part], within: &Path, threads: usize, scale: f64)
         add(Key::Stalled, name, native, synced(), million);
     }
     if asked(Part::Latency) {
-        let name = "bare, 2,000 a second";
-        add(Key::BareLatency, name, bare, alone(), 6_000);
-        let name = "bare, each synced, 2,000 a second";
-        let on_disk = Storage::BareSynced {
-            within: within.to_owned(),
-        };
-        add(Key::BareSyncedLatency, name, bare, on_disk, 6_000);
-        let name = "native, in memory, 2,000 a second";
-        add(Key::MemoryLatency, name, native, memory(), 6_000);
-        let name = "native, synced, 2,000 a second";
-        add(Key::SyncedLatency, name, native, synced(), 6_000);
+        for (key, name, dialect, storage) in through_an_idle_broker(within) {
+            add(key, name, dialect, storage, 6_000);
+        }
     }
     for course in &mut all {
         course.adjust();
     }
     all
+}
+
+/// What is run at 2,000 messages a second.
+fn through_an_idle_broker(within: &Path) -> [(Key, &'static str, Dialect, Storage); 4] {
+    let (bare, native) = (Dialect::Bare, Dialect::Native);
+    let bare_synced = Storage::BareSynced {
+        within: within.to_owned(),
+    };
+    let synced = Storage::Disk {
+        within: within.to_owned(),
+        sync: Sync::Always,
+    };
+    [
+        (
+            Key::BareLatency,
+            "bare, 2,000 a second",
+            bare,
+            Storage::Bare,
+        ),
+        (
+            Key::BareSyncedLatency,
+            "bare, each synced, 2,000 a second",
+            bare,
+            bare_synced,
+        ),
+        (
+            Key::MemoryLatency,
+            "native, in memory, 2,000 a second",
+            native,
+            Storage::Memory,
+        ),
+        (
+            Key::SyncedLatency,
+            "native, synced, 2,000 a second",
+            native,
+            synced,
+        ),
+    ]
 }
 
 /// A run with the load of most floors.

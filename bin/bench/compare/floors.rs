@@ -31,11 +31,8 @@ pub(super) fn floors(median: impl Fn(Key) -> Option<Figures>) -> Vec<Floor> {
     let p50 = |key| Some(median(key)?.p50);
     let processor = |key| Some(median(key)?.processor);
     let tail = |key| median(key).map(|figures| figures.p99 / figures.p50);
-    // What a sync takes is what it adds to the loop: it is the same work in the same place, where
-    // processors sleep in between and other threads want them, too. In a loop of syncs and nothing
-    // else each takes half of that.
     let bare = p50(Key::BareLatency).zip(p50(Key::BareSyncedLatency));
-    let allowed = bare.map(|(bare, synced)| 1.5 * bare + (synced - bare));
+    let allowed = bare.map(|(bare, synced)| allowed_latency(bare, synced));
     let candidates = [
         (
             "native synced / bare",
@@ -96,6 +93,15 @@ pub(super) fn floors(median: impl Fn(Key) -> Option<Figures>) -> Vec<Floor> {
         })
     };
     candidates.into_iter().filter_map(judged).collect()
+}
+
+/// One and a half times the loop, and a sync.
+///
+/// What a sync takes is what it adds to the loop: the same work in the same place, where
+/// processors sleep in between and other threads want them, too. In a loop of syncs and nothing
+/// else each takes half of that.
+fn allowed_latency(bare: f64, bare_synced: f64) -> f64 {
+    1.5 * bare + (bare_synced - bare)
 }
 
 fn ratio(value: Option<f64>, reference: Option<f64>) -> Option<f64> {
