@@ -266,8 +266,9 @@ impl Transport {
     /// Errors of the poll itself.
     pub(super) fn wait(&mut self, descriptor: RawFd, receiving: bool) -> Result<(), super::Error> {
         self.tended = 0;
-        let mut inlets = self.door.inlets();
+        let mut inlets = Vec::new();
         if receiving {
+            inlets.append(&mut self.door.inlets());
             inlets.push(&mut self.router);
             inlets.extend(&mut self.stream);
         }

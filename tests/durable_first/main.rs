@@ -12,6 +12,7 @@ mod support;
 
 mod full_disk;
 mod held_disk;
+mod starved;
 
 use std::time::Duration;
 
