@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::{Link, Patience, Publish, Role, Who, dealer, poll, receive_now, send_now};
+use super::dealer::Dealer;
+use super::{Link, Patience, Publish, Role, Who};
 use crate::bench::error::Error;
 
 /// Introduces a publisher.
@@ -19,14 +20,12 @@ const LENGTH_LEN: usize = 4;
 
 /// One of the loop's peers.
 pub(crate) struct Bare {
-    socket: zmq::Socket,
-    received: zmq::Message,
+    dealer: Dealer,
     ready: bool,
     /// Messages in a frame.
     batch: usize,
     packed: Vec<u8>,
     packed_count: usize,
-    blocked: bool,
 }
 
 impl Bare {
@@ -40,21 +39,16 @@ impl Link for Bare {
     type Home = zmq::Context;
 
     fn open(context: &zmq::Context, who: &Who) -> Result<Self, Error> {
-        let socket = dealer(context, who)?;
-        socket.connect(&who.endpoint()?)?;
         let introduction = match who.role {
             Role::Publisher => PUBLISHER,
             Role::Subscriber | Role::Stalled => SUBSCRIBER,
         };
-        socket.send(introduction, 0)?;
         Ok(Self {
-            socket,
-            received: zmq::Message::new(),
+            dealer: Dealer::open(context, who, introduction)?,
             ready: false,
             batch: 1,
             packed: Vec::new(),
             packed_count: 0,
-            blocked: false,
         })
     }
 
@@ -70,11 +64,8 @@ impl Link for Bare {
     where
         Self: 'a,
     {
-        let sockets = links.map(|(link, patience)| {
-            let room = link.blocked && patience == Patience::ToPublish;
-            (&link.socket, room)
-        });
-        poll(sockets, timeout, ready)
+        let dealers = links.map(|(link, patience)| (&link.dealer, patience));
+        Dealer::wait(dealers, timeout, ready)
     }
 
     fn begin(&mut self) -> Result<(), Error> {
@@ -82,15 +73,15 @@ impl Link for Bare {
     }
 
     fn take(&mut self, deliver: &mut impl FnMut(u64, &[u8])) -> Result<bool, Error> {
-        if !receive_now(&self.socket, &mut self.received)? {
+        let Some(frame) = self.dealer.receive()? else {
             return Ok(false);
-        }
-        if &self.received[..] == TAKEN_IN {
+        };
+        if frame == TAKEN_IN {
             self.ready = true;
         } else if self.batch == 1 {
-            deliver(0, &self.received);
+            deliver(0, frame);
         } else {
-            let mut rest = &self.received[..];
+            let mut rest = frame;
             while let Some((length, after)) = rest.split_first_chunk::<LENGTH_LEN>() {
                 let length = u32::from_be_bytes(*length) as usize;
                 let Some((message, after)) = after.split_at_checked(length) else {
@@ -111,12 +102,11 @@ impl Link for Bare {
 impl Publish for Bare {
     fn publish(&mut self, payload: &[u8]) -> Result<bool, Error> {
         if self.batch == 1 {
-            self.blocked = !send_now(&self.socket, payload)?;
-            return Ok(!self.blocked);
+            return self.dealer.publish(payload);
         }
         if self.packed_count == self.batch {
             self.flush()?;
-            if self.blocked {
+            if self.packed_count > 0 {
                 return Ok(false);
             }
         }
@@ -128,12 +118,9 @@ impl Publish for Bare {
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        if self.packed_count > 0 {
-            self.blocked = !send_now(&self.socket, &self.packed)?;
-            if !self.blocked {
-                self.packed.clear();
-                self.packed_count = 0;
-            }
+        if self.packed_count > 0 && self.dealer.publish(&self.packed)? {
+            self.packed.clear();
+            self.packed_count = 0;
         }
         Ok(())
     }

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use orden::wire::{Acked, OrderNumber, binary, json};
 
-use super::{Link, Patience, Publish, Who, dealer, poll, receive_now, send_now};
+use super::dealer::Dealer;
+use super::{Link, Patience, Publish, Who};
 use crate::bench::error::Error;
 
 /// Messages that a publisher may have unconfirmed.
@@ -83,8 +84,7 @@ fn unreadable(error: orden::wire::DecodeError) -> Error {
 
 /// A member that speaks a fixed dialect.
 pub(crate) struct Fixed<W> {
-    socket: zmq::Socket,
-    received: zmq::Message,
+    dealer: Dealer,
     frame: Vec<u8>,
     /// What it says to become a member: once it comes back, the peer is one.
     introduction: Vec<u8>,
@@ -94,7 +94,6 @@ pub(crate) struct Fixed<W> {
     /// The number that comes next; none before the first.
     expected: Option<OrderNumber>,
     unconfirmed: u64,
-    blocked: bool,
     words: PhantomData<W>,
 }
 
@@ -102,22 +101,17 @@ impl<W: Words> Link for Fixed<W> {
     type Home = zmq::Context;
 
     fn open(context: &zmq::Context, who: &Who) -> Result<Self, Error> {
-        let socket = dealer(context, who)?;
-        socket.connect(&who.endpoint()?)?;
         let introduction = format!("{} is here", who.name()).into_bytes();
         let mut frame = Vec::new();
         W::message(&introduction, &mut frame);
-        socket.send(&frame, 0)?;
         Ok(Self {
-            socket,
-            received: zmq::Message::new(),
+            dealer: Dealer::open(context, who, &frame)?,
             frame,
             introduction,
             ready: false,
             mark: who.mark.clone(),
             expected: None,
             unconfirmed: 0,
-            blocked: false,
             words: PhantomData,
         })
     }
@@ -134,11 +128,8 @@ impl<W: Words> Link for Fixed<W> {
     where
         Self: 'a,
     {
-        let sockets = links.map(|(link, patience)| {
-            let room = link.blocked && patience == Patience::ToPublish;
-            (&link.socket, room)
-        });
-        poll(sockets, timeout, ready)
+        let dealers = links.map(|(link, patience)| (&link.dealer, patience));
+        Dealer::wait(dealers, timeout, ready)
     }
 
     fn begin(&mut self) -> Result<(), Error> {
@@ -146,10 +137,10 @@ impl<W: Words> Link for Fixed<W> {
     }
 
     fn take(&mut self, deliver: &mut impl FnMut(u64, &[u8])) -> Result<bool, Error> {
-        if !receive_now(&self.socket, &mut self.received)? {
+        let Some(frame) = self.dealer.receive()? else {
             return Ok(false);
-        }
-        let (order, payload) = W::delivery(&self.received)?;
+        };
+        let (order, payload) = W::delivery(frame)?;
         if self.expected.is_some_and(|expected| order > expected) {
             // What is missing comes again, with everything after it.
             return Ok(true);
@@ -161,7 +152,7 @@ impl<W: Words> Link for Fixed<W> {
             deliver(order.0, &payload);
         }
         // One that does not leave now is made good by the next, or by a resend.
-        W::acknowledge(order, |frame| send_now(&self.socket, frame))?;
+        W::acknowledge(order, |frame| self.dealer.send(frame))?;
         Ok(true)
     }
 
@@ -177,9 +168,9 @@ impl<W: Words> Publish for Fixed<W> {
         }
         self.frame.clear();
         W::message(payload, &mut self.frame);
-        self.blocked = !send_now(&self.socket, &self.frame)?;
-        self.unconfirmed += u64::from(!self.blocked);
-        Ok(!self.blocked)
+        let taken = self.dealer.publish(&self.frame)?;
+        self.unconfirmed += u64::from(taken);
+        Ok(taken)
     }
 
     fn flush(&mut self) -> Result<(), Error> {

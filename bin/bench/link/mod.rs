@@ -4,6 +4,7 @@
 //! [`super::subscribing`] do, with as many links as their thread has.
 
 pub(super) mod bare;
+mod dealer;
 pub(super) mod fixed;
 pub(super) mod native;
 
@@ -106,64 +107,4 @@ pub(super) trait Publish: Link {
 
     /// Messages that were published and not confirmed.
     fn unconfirmed(&self) -> u64;
-}
-
-fn dealer(context: &zmq::Context, who: &Who) -> zmq::Result<zmq::Socket> {
-    let socket = context.socket(zmq::DEALER)?;
-    if let Some(keys) = &who.keys {
-        socket.set_curve_serverkey(keys.server.as_bytes())?;
-        socket.set_curve_publickey(keys.public.as_bytes())?;
-        socket.set_curve_secretkey(keys.secret.as_bytes())?;
-    }
-    // What a run has not sent at its end nobody waits for.
-    socket.set_linger(0)?;
-    Ok(socket)
-}
-
-/// Sends a frame if the socket takes it now.
-fn send_now(socket: &zmq::Socket, frame: &[u8]) -> Result<bool, Error> {
-    match socket.send(frame, zmq::DONTWAIT) {
-        Ok(()) => Ok(true),
-        Err(zmq::Error::EAGAIN) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Receives a frame if one is there.
-fn receive_now(socket: &zmq::Socket, frame: &mut zmq::Message) -> Result<bool, Error> {
-    match socket.recv(frame, zmq::DONTWAIT) {
-        Ok(()) => Ok(true),
-        Err(zmq::Error::EAGAIN) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// [`Link::wait`] for sockets; each is waited for to take messages only if the flag says so.
-fn poll<'a>(
-    sockets: impl Iterator<Item = (&'a zmq::Socket, bool)>,
-    timeout: Duration,
-    ready: &mut Vec<usize>,
-) -> Result<(), Error> {
-    let mut items: Vec<_> = sockets
-        .map(|(socket, room)| {
-            let room = if room {
-                zmq::POLLOUT
-            } else {
-                zmq::PollEvents::empty()
-            };
-            socket.as_poll_item(zmq::POLLIN | room)
-        })
-        .collect();
-    let timeout = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
-    match zmq::poll(&mut items, timeout) {
-        Ok(_) | Err(zmq::Error::EINTR) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let events = items.iter().map(zmq::PollItem::get_revents).enumerate();
-    ready.extend(
-        events
-            .filter(|(_, events)| !events.is_empty())
-            .map(|(place, _)| place),
-    );
-    Ok(())
 }
