@@ -197,7 +197,7 @@ fn a_message_beyond_the_limit_is_refused_and_a_frame_far_beyond_it_is_not_read()
 #[test]
 fn what_is_no_zeromq_is_hung_up_on() {
     let broker = Broker::in_memory(&[]);
-    let address = broker.endpoint().strip_prefix("tcp://").unwrap();
+    let address = broker.address();
     let noise: Vec<u8> = (0..=255).cycle().skip(7).take(1 << 16).collect();
     for bytes in [
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),

@@ -5,7 +5,8 @@
 //! `seed_generated_ids` in `src/broker/libzmq.rs` this test kills the broker.
 
 use crate::Witness;
-use crate::stage::{Broker, Peer};
+use crate::stage::Peer;
+use crate::support::broker::Broker;
 use crate::zmtp::Speaker;
 
 /// The first id of a process that has not called `srand`, with the GNU C library.
@@ -13,7 +14,7 @@ const FIRST: u32 = 0x6B8B_4567;
 
 #[test]
 fn s14_the_next_generated_routing_id_cannot_be_claimed() {
-    let mut broker = Broker::start(&[]);
+    let mut broker = Broker::in_memory(&[]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
     // The monitor of the broker, and whoever came before, may have taken some; the number that
@@ -41,18 +42,18 @@ fn s14_the_next_generated_routing_id_cannot_be_claimed() {
 
 #[test]
 fn s14_generated_routing_ids_are_never_shown() {
-    let broker = Broker::start(&["--log-level", "trace"]);
+    let broker = Broker::in_memory(&["--log-level", "trace"]);
     let guest = Peer::join(&broker, "", None);
     guest.say("hola");
     let (_, joined) = guest.hear();
     assert!(joined.starts_with("hola"), "{joined}");
     let witness = Peer::join(&broker, "witness", None);
-    broker.await_said("witness has joined");
+    broker.program().complaint(0, "witness has joined");
     let other = Peer::join(&broker, "", None);
     let (_, notice) = witness.hear();
     assert!(notice.starts_with("Server: guest-"), "{notice}");
     drop(other);
-    let said = broker.said();
+    let said = broker.program().complaints();
     assert!(
         said.is_ascii() && !said.contains("\\0") && !said.contains("\\u{0}"),
         "{said}"

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::Witness;
-use crate::stage::{Broker, wait_for};
+use crate::support::broker::Broker;
+use crate::support::poll;
 use crate::zmtp::{COMMAND, LONG, MORE, Speaker, frame, greeting, message, ready};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -141,7 +142,8 @@ fn frames() -> Vec<(&'static str, Vec<u8>, End)> {
 
 #[test]
 fn s11_what_comes_before_membership_costs_a_connection() {
-    let mut broker = Broker::start(&["--handshake-timeout", "1", "--max-message-bytes", "4096"]);
+    let mut broker =
+        Broker::in_memory(&["--handshake-timeout", "1", "--max-message-bytes", "4096"]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
     for (name, bytes, end) in greetings().into_iter().chain(handshakes()) {
@@ -166,7 +168,7 @@ fn s11_what_comes_before_membership_costs_a_connection() {
 
 #[test]
 fn a_2_one_byte_now_and_then_does_not_hold_a_handshake_open() {
-    let mut broker = Broker::start(&["--handshake-timeout", "1"]);
+    let mut broker = Broker::in_memory(&["--handshake-timeout", "1"]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
     let mut speaker = Speaker::connect(&address);
@@ -181,7 +183,7 @@ fn a_2_one_byte_now_and_then_does_not_hold_a_handshake_open() {
 
 #[test]
 fn a_61_connections_come_and_go() {
-    let mut broker = Broker::start(&["--max-connections-per-second", "100000"]);
+    let mut broker = Broker::in_memory(&["--max-connections-per-second", "100000"]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
     let descriptors = |witness: &Witness<'_>| witness.broker.descriptors();
@@ -194,14 +196,13 @@ fn a_61_connections_come_and_go() {
     let mut silent: Vec<_> = (0..300).map(|_| Speaker::connect(&address)).collect();
     witness.is_served("three hundred silent ones");
     silent.clear();
-    wait_for("descriptors are given back", || {
-        descriptors(&witness) <= before + 10
-    });
+    let given_back = || (descriptors(&witness) <= before + 10).then_some(());
+    poll(given_back, "a descriptor for each that was taken");
 }
 
 #[test]
 fn a_28_too_many_connections_a_second_are_cut() {
-    let mut broker = Broker::start(&["--max-connections-per-second", "20"]);
+    let mut broker = Broker::in_memory(&["--max-connections-per-second", "20"]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
     let mut speakers: Vec<_> = (0..200).map(|_| Speaker::connect(&address)).collect();

@@ -8,6 +8,8 @@
 #[path = "../security/stage.rs"]
 #[allow(dead_code, reason = "each test takes what it needs")]
 mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod abort;
 mod connections;
@@ -16,7 +18,8 @@ mod messages;
 mod metadata;
 mod zmtp;
 
-use stage::{Broker, Peer};
+use stage::Peer;
+use support::broker::Broker;
 
 /// A member that behaves well, and sees whether it is served in order.
 struct Witness<'a> {
@@ -51,13 +54,13 @@ impl<'a> Witness<'a> {
 
     /// Waits until one thing more has been counted than before.
     fn await_one_more(&self, counted: &str, before: u64) {
-        self.broker.await_count(counted, before + 1);
+        self.broker.await_refused(counted, before + 1);
     }
 }
 
 #[test]
 fn memory_does_not_grow_with_what_is_refused() {
-    let mut broker = Broker::start(&[]);
+    let mut broker = Broker::in_memory(&[]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
     // Each waits until all was read: with its connection, what is unread would be gone.
@@ -66,7 +69,9 @@ fn memory_does_not_grow_with_what_is_refused() {
         for _ in 0..20_000 {
             speaker.message(&[b"no JSON"]);
         }
-        witness.broker.await_count("not_json", 20_000 * (round + 1));
+        witness
+            .broker
+            .await_refused("not_json", 20_000 * (round + 1));
     };
     flood(&witness, 0);
     witness.is_served("a first flood");
@@ -80,11 +85,8 @@ fn memory_does_not_grow_with_what_is_refused() {
         grown < 8 << 20,
         "{grown} bytes for 100,000 refused messages"
     );
-    let lines = witness
-        .broker
-        .said()
-        .lines()
-        .filter(|line| line.contains("not a JSON"))
-        .count();
+    let said = witness.broker.program().complaints();
+    let lines = said.lines().filter(|line| line.contains("not a JSON"));
+    let lines = lines.count();
     assert!(lines < 200, "{lines} lines of complaint");
 }

@@ -5,7 +5,7 @@ use orden::wire::native::{Hello, Start};
 use orden::wire::{LogId, Name};
 
 use crate::Witness;
-use crate::stage::Broker;
+use crate::support::broker::Broker;
 use crate::zmtp::Speaker;
 
 /// What is counted for a message that is taken.
@@ -287,23 +287,23 @@ fn e_objects_of_json() {
 }
 
 fn try_all(cases: Vec<Case>) {
-    let mut broker = Broker::start(&["--max-message-bytes", "4096"]);
+    let mut broker = Broker::in_memory(&["--max-message-bytes", "4096"]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
     // They stay, so that nobody's going is counted.
     let mut speakers = Vec::new();
     for (at, (name, counted, frames)) in cases.into_iter().enumerate() {
-        let before = witness.broker.count(counted);
-        let refused = witness.broker.refused();
+        let before = witness.broker.status();
         let mut speaker = Speaker::join(&address, format!("peer {at}").as_bytes());
         let frames: Vec<_> = frames.iter().map(Vec::as_slice).collect();
         speaker.message(&frames);
         if counted == TAKEN {
             // The witness hears that somebody joined, or what he said.
             witness.hears_of_a_stranger(name);
-            assert_eq!(witness.broker.refused(), refused, "{name}: refused");
+            let after = witness.broker.status();
+            assert_eq!(after.all_refused(), before.all_refused(), "{name}: refused");
         } else {
-            witness.await_one_more(counted, before);
+            witness.await_one_more(counted, before.refused(counted));
         }
         witness.is_served(name);
         speakers.push(speaker);

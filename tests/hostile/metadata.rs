@@ -1,24 +1,24 @@
 //! Catalogue B: what a peer says of itself in the handshake is not believed.
 
 use crate::Witness;
-use crate::stage::Broker;
+use crate::support::broker::Broker;
 use crate::zmtp::Speaker;
 
 const JOIN: &[u8] = b"";
 
 #[test]
 fn s17_routing_ids_of_all_kinds_forge_no_line() {
-    let mut broker = Broker::start(&[]);
+    let mut broker = Broker::in_memory(&[]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
     let lengths = [256, 300, 65_000].map(|length| vec![b'x'; length]);
     for id in &lengths {
-        let before = witness.broker.count("bad_name");
+        let before = witness.broker.status().refused("bad_name");
         Speaker::join(&address, id).message(&[JOIN]);
         witness.await_one_more("bad_name", before);
         witness.is_served("23: a routing id too long");
     }
-    let before = witness.broker.count("bad_name");
+    let before = witness.broker.status().refused("bad_name");
     Speaker::join(&address, b"Server").message(&[JOIN]);
     witness.await_one_more("bad_name", before);
     let ids: [(&str, &[u8]); 6] = [
@@ -37,7 +37,7 @@ fn s17_routing_ids_of_all_kinds_forge_no_line() {
         speaker.message(&[JOIN]);
         witness.is_served(name);
     }
-    let said = witness.broker.said();
+    let said = witness.broker.program().complaints();
     assert!(
         !said.contains('\x1b') && !said.contains("\n2026 INFO ana"),
         "{said}"
@@ -46,7 +46,7 @@ fn s17_routing_ids_of_all_kinds_forge_no_line() {
 
 #[test]
 fn b_21_metadata_is_not_believed() {
-    let mut broker = Broker::start(&[]);
+    let mut broker = Broker::in_memory(&[]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
     let long = [b'n'; 255];
@@ -67,7 +67,7 @@ fn b_21_metadata_is_not_believed() {
 
 #[test]
 fn a_20_other_types_of_socket() {
-    let mut broker = Broker::start(&[]);
+    let mut broker = Broker::in_memory(&[]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
     for kind in [

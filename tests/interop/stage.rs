@@ -14,7 +14,7 @@ pub(crate) fn client(broker: &Broker, name: &str, more: &str) -> Program {
             command.env_remove(variable);
         }
     }
-    let address = broker.endpoint().strip_prefix("tcp://").expect("TCP");
+    let address = broker.address();
     command.args(["--address", address, "--name", name]);
     command.args(more.split_whitespace());
     Program::start("orden-client", &mut command)

@@ -10,7 +10,8 @@ use orden::wire::native::{Hello, Start};
 use orden::wire::reply::{BrokerMessage, Code, decode};
 use orden::wire::{LogId, Name};
 
-use crate::stage::{Broker, Keys, Peer, run, text};
+use crate::stage::{Keys, Peer, text};
+use crate::support::broker::{self, Broker};
 use crate::support::python;
 
 #[test]
@@ -21,7 +22,7 @@ fn s1_without_encryption_nothing_is_served_beyond_this_machine() {
     }
     let raw = ["--address", ":0", "--tcp-address", "*:0", "--in-memory"];
     assert_eq!(run(&raw).0, 1);
-    Broker::start(&["--insecure", "--tcp-address", "*:0"]).listening();
+    Broker::in_memory(&["--insecure", "--tcp-address", "*:0"]).tcp_address();
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn s3_only_listed_keys_get_in() {
     let ana = Peer::join(&broker, "ana", Some((&keys, "ana")));
     ana.say("ana: hola");
     ana.hear_until("ana: hola");
-    broker.await_count("unknown_key", 1);
+    broker.await_refused("unknown_key", 1);
     eve.hears_nothing();
     nobody.hears_nothing();
 }
@@ -67,7 +68,7 @@ fn s4_a_removed_key_is_out_within_a_second_and_a_new_one_gets_in() {
     welcomed(&bea);
     keys.remove("bea");
     // What is ordered from the second on is not for bea any more.
-    broker.await_said("1 keys are authorized now");
+    broker.program().complaint(0, "1 keys are authorized now");
     let refusal = frame_of(&bea, |message| matches!(message, BrokerMessage::Refusal(_)));
     let Ok(BrokerMessage::Refusal(refusal)) = decode(&refusal) else {
         panic!()
@@ -77,7 +78,7 @@ fn s4_a_removed_key_is_out_within_a_second_and_a_new_one_gets_in() {
     ana.hear_until("ana: among us");
     bea.hears_nothing();
     keys.authorize("eva");
-    broker.await_said("2 keys are authorized now");
+    broker.program().complaint(0, "2 keys are authorized now");
     let eva = Peer::join(&broker, "eva", Some((&keys, "eva")));
     eva.say("eva: hola");
     ana.hear_until("eva: hola");
@@ -128,7 +129,7 @@ fn s15_secret_keys_are_looked_after() {
 
     let broker = keys.broker(&["--log-level", "trace"]);
     Peer::join(&broker, "ana", Some((&keys, "ana"))).hear_until_joined();
-    assert!(!broker.said().contains(secret));
+    assert!(!broker.program().complaints().contains(secret));
 
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
     let flags = ["--address", ":0", "--in-memory"];
@@ -148,11 +149,11 @@ fn s19_who_may_only_receive_does_not_publish() {
     std::fs::write(keys.authorized().join("bea.key"), narrow).unwrap();
     let broker = keys.broker(&[]);
     let bea = Peer::join(&broker, "bea", Some((&keys, "bea")));
-    broker.await_said("bea has joined");
+    broker.program().complaint(0, "bea has joined");
     let ana = Peer::join(&broker, "ana", Some((&keys, "ana")));
     assert_eq!(bea.hear().1, "Server: ana has joined the net");
     bea.say("bea: may I?");
-    broker.await_count("not_allowed", 1);
+    broker.await_refused("not_allowed", 1);
     ana.say("ana: no");
     assert_eq!(bea.hear().1, "ana: no");
 }
@@ -170,7 +171,7 @@ fn pyzmq_peers_with_listed_keys_work_in_every_dialect() {
             keys.path(&format!("{name}.key_secret")),
             keys.path("broker.key"),
         );
-        let address = ["--address", broker.endpoint.as_str(), "--name", name];
+        let address = ["--address", broker.endpoint(), "--name", name];
         let curve = ["--curve-key", text(&own), "--server-key", text(&server)];
         let script = ["--publish", "3", "--expect", "3"];
         let peer = python::start(file, &[&address[..], &curve, &script].concat());
@@ -189,8 +190,14 @@ fn s10_what_passes_cannot_be_read() {
     let encrypted = recorded(&keys.broker(&[]), Some((&keys, "ana")), SECRET);
     assert!(!contains(&encrypted, SECRET.as_bytes()) && !contains(&encrypted, b"ana"));
     // The same without keys: the recorder sees what there is to see.
-    let open = recorded(&Broker::start(&[]), None, SECRET);
+    let open = recorded(&Broker::in_memory(&[]), None, SECRET);
     assert!(contains(&open, SECRET.as_bytes()));
+}
+
+/// Runs the program to its end, and gives its exit code and what it complained about.
+fn run(arguments: &[&str]) -> (i32, String) {
+    let end = broker::run(broker::command().args(arguments));
+    (end.code().unwrap(), end.complaint)
 }
 
 /// All bytes, in both directions, of a member that says a text and hears it.

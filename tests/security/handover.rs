@@ -6,7 +6,9 @@ use std::thread::spawn;
 
 use orden::wire::{Acked, binary};
 
-use crate::stage::{Broker, Keys, Peer, wait_for};
+use crate::stage::{Keys, Peer};
+use crate::support::broker::Broker;
+use crate::support::poll;
 
 /// Two members with keys, of which one has heard the other.
 fn ana_and_eve(flags: &[&str]) -> (Keys, Broker) {
@@ -52,8 +54,8 @@ fn s6_whoever_takes_a_routing_id_over_gets_nothing_of_its_owner() {
 fn s6_a_routing_id_cannot_be_kept_from_its_owner_by_silence() {
     let (keys, broker) = ana_and_eve(&["--handshake-timeout", "1"]);
     let eve = Peer::connect(&broker, "ana", Some((&keys, "eve")));
-    broker.await_count("silent_connection", 1);
-    eve.socket.disconnect(&broker.endpoint).unwrap();
+    broker.await_refused("silent_connection", 1);
+    eve.socket.disconnect(broker.endpoint()).unwrap();
     let ana = Peer::join(&broker, "ana", Some((&keys, "ana")));
     insist(&ana, "ana: hola");
 }
@@ -85,9 +87,9 @@ fn whoever_is_let_in_is_heard_the_first_time_however_busy_the_machine_is() {
 fn insist(peer: &Peer, text: &str) {
     let heard = || {
         peer.say(text);
-        peer.socket.poll(zmq::POLLIN, 500).unwrap() > 0
+        (peer.socket.poll(zmq::POLLIN, 500).unwrap() > 0).then_some(())
     };
-    wait_for(text, heard);
+    poll(heard, text);
     peer.hear_until(text);
 }
 
@@ -102,7 +104,7 @@ fn s7_a_member_that_comes_back_goes_on_where_it_was() {
     drop(ana);
     bea.say("bea: two");
     bea.hear_until("bea: two");
-    broker.await_said("ana is away");
+    broker.program().complaint(0, "ana is away");
     let ana = Peer::join(&broker, "ana", Some((&keys, "ana")));
     assert_eq!(ana.hear(), (one + 1, "bea: two".to_owned()));
 }

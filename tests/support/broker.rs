@@ -53,6 +53,10 @@ fn with_address(flags: &[&str]) -> Vec<OsString> {
     default.iter().chain(flags).map(OsString::from).collect()
 }
 
+fn host_and_port(endpoint: &str) -> &str {
+    endpoint.strip_prefix("tcp://").expect("it is TCP")
+}
+
 impl Broker {
     /// One that keeps its log in a directory that goes with it.
     pub(crate) fn start(flags: &[&str]) -> Self {
@@ -82,10 +86,15 @@ impl Broker {
         &self.endpoints[0]
     }
 
+    /// The same as `HOST:PORT`, for whoever connects without ZeroMQ.
+    pub(crate) fn address(&self) -> &str {
+        host_and_port(self.endpoint())
+    }
+
     /// Where plain TCP peers connect, as `HOST:PORT`.
     pub(crate) fn tcp_address(&self) -> &str {
         let endpoint = self.endpoints.get(1).expect("--tcp-address was given");
-        endpoint.strip_prefix("tcp://").expect("it is TCP")
+        host_and_port(endpoint)
     }
 
     /// The log's directory.
@@ -109,6 +118,25 @@ impl Broker {
     #[track_caller]
     pub(crate) fn await_status(&self, what: &str, is: impl Fn(&Status) -> bool) -> Status {
         poll(|| Some(self.status()).filter(&is), what)
+    }
+
+    /// Waits until so much, or more, was refused for this reason.
+    #[track_caller]
+    pub(crate) fn await_refused(&self, reason: &str, at_least: u64) {
+        let what = format!("{reason}, counted {at_least} times,");
+        self.await_status(&what, |status| status.refused(reason) >= at_least);
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.program.is_alive()
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let pid = self.program.pid().as_raw_nonzero();
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
+        open.count()
     }
 
     /// The memory that it has, in bytes.

@@ -93,7 +93,7 @@ impl Program {
 
     /// How many lines it has written to standard error so far.
     pub(crate) fn complained(&self) -> usize {
-        self.complaints.so_far().len()
+        self.complaints.said().lines.len()
     }
 
     /// Waits for a line of standard error that holds `text`, from line `first` on; gives all the
@@ -118,6 +118,12 @@ impl Program {
 
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        let ended = self.child.try_wait().expect("it was started");
+        ended.is_none()
     }
 
     /// Closes its standard input and waits for its end.

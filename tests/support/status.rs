@@ -48,9 +48,14 @@ impl Status {
 
     /// How often something was refused for this reason.
     pub(crate) fn refused(&self, reason: &str) -> u64 {
+        number_after(self.all_refused(), &format!("{reason:?}: ")).unwrap_or(0)
+    }
+
+    /// How often something was refused, for each reason that there was, as the broker writes it.
+    pub(crate) fn all_refused(&self) -> &str {
         let refused = self.counters.split_once("refused: {");
         let (_, reasons) = refused.unwrap_or_else(|| panic!("{}", self.counters));
-        number_after(reasons, &format!("{reason:?}: ")).unwrap_or(0)
+        reasons
     }
 
     /// How often something has happened.
