@@ -129,6 +129,11 @@ fn a_return_continues_after_the_last_ack() {
         eva.say("uno");
         assert_eq!(ana.next().text(), "eva: uno");
         let held = ana.expects();
+        // Its next connection may be heard before the last word of this one.
+        let await_ack = |up_to| {
+            broker.await_status("the ACK", |status| status.members["ana"].floor == up_to);
+        };
+        await_ack(held);
         drop(ana);
         for text in ["dos", "tres"] {
             eva.say(text);
@@ -141,6 +146,7 @@ fn a_return_continues_after_the_last_ack() {
         ana.ack_nothing();
         let heard = ana.next();
         assert_eq!((heard.order, heard.text()), (held, "eva: dos"));
+        await_ack(held + 1);
         drop(ana);
         let probes = |ana: &zmq::Socket| ana.set_probe_router(true);
         let mut ana = Dealer::connect_with(broker.endpoint(), "ana", probes);
