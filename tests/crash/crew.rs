@@ -106,6 +106,17 @@ impl Crew {
         }
     }
 
+    /// Says nothing yet, and waits until everybody is a member: whoever comes later begins with
+    /// what is said then, and waits for it.
+    pub(crate) fn turn_until_joined(&mut self, broker: &Broker) {
+        let everybody = self.natives.len() + self.fixed.len();
+        let is_joined = |crew: &mut Self| {
+            crew.turn();
+            (broker.status().members.len() == everybody).then_some(())
+        };
+        poll(|| is_joined(self), "everybody's join");
+    }
+
     fn confirmed(&self) -> u64 {
         self.natives.iter().map(|native| native.confirmed).sum()
     }

@@ -57,6 +57,7 @@ fn nothing_is_lost_however_often_the_broker_is_killed() {
         epoch: 1,
         next: next_order(&broker),
     });
+    crew.turn_until_joined(&broker);
     let (mut next, mut killed_at) = (0, now_us());
     let (mut natives, mut everybody, mut in_flight) = (Vec::new(), Vec::new(), 0);
     for round in 0..rounds {
