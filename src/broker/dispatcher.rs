@@ -1,5 +1,5 @@
 //! The dispatcher thread: sole owner of the sockets, in both directions. It moves bytes between
-//! them and two bounded channels, and decides nothing.
+//! them and two bounded channels, and decides nothing but who may connect, as the list says.
 //!
 //! It never waits for the sequencer: when the inbound channel is full it stops reading, which
 //! TCP passes on to those who publish, and goes on sending.

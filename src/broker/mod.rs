@@ -2,7 +2,7 @@
 //!
 //! Three threads. The `dispatcher` owns the sockets, the sequencer (`driver`) the machine and
 //! the log, the `loader` reads old stretches of the log. Between them lie bounded channels
-//! (`exchange`).
+//! (`exchange`). With keys there is a fourth, `authorized`, which looks after their list.
 
 mod ack_map;
 mod authorized;
