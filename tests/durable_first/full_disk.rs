@@ -1,41 +1,25 @@
 //! A disk that is full for a while: as soon as the log can go on, nobody is refused any more.
 
-use orden::broker::{Broker, Config, DoorLimits, Storage, Sync};
+use orden::broker::Broker;
 use orden::core::Limits;
-use orden::store;
 
-use crate::A_WHILE;
 use crate::simulated_disk::SimulatedDisk;
 use crate::support::dealer::Dealer;
 use crate::support::monotonic::pause;
-use crate::support::{PATIENCE, poll};
+use crate::support::poll;
+use crate::{A_WHILE, start_on};
 
 const SEGMENT_BYTES: usize = 256 << 10;
 const MESSAGE_BYTES: usize = 16 << 10;
 
 /// A broker that nothing but what is said to it wakes.
 fn start(disk: &SimulatedDisk) -> Broker {
-    let options = store::Options {
-        segment_bytes: SEGMENT_BYTES as u64,
-        ..store::Options::new("")
-    };
     let limits = Limits {
         message_bytes: MESSAGE_BYTES,
         batch_bytes: MESSAGE_BYTES,
-        resend_after: PATIENCE,
-        resend_after_most: PATIENCE,
         ..Limits::default()
     };
-    let config = Config {
-        endpoint: "tcp://127.0.0.1:*".to_owned(),
-        tcp_endpoint: None,
-        storage: Storage::Medium(disk.medium(), options),
-        sync: Sync::Always,
-        limits,
-        door: DoorLimits::default(),
-        security: None,
-    };
-    Broker::start(&config).unwrap()
+    start_on(disk.medium(), SEGMENT_BYTES as u64, &limits)
 }
 
 fn used(disk: &SimulatedDisk) -> usize {

@@ -14,12 +14,13 @@ mod full_disk;
 mod held_disk;
 mod starved;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use orden::broker::{Broker, Config, DoorLimits, Storage, Sync};
 use orden::client::{Client, Options};
 use orden::core::Limits;
-use orden::store;
+use orden::store::{self, medium::Medium};
 use orden::wire::{Address, ClientSequence, Dialect, Name};
 
 use crate::held_disk::HeldDisk;
@@ -34,25 +35,31 @@ const A_WHILE: Duration = Duration::from_millis(300);
 const SEGMENT_BYTES: u64 = 8 << 20;
 
 fn start(disk: &HeldDisk) -> Broker {
-    let options = store::Options {
-        segment_bytes: SEGMENT_BYTES,
-        ..store::Options::new("")
-    };
     let limits = Limits {
         message_bytes: 64 << 10,
-        // What comes again comes later than anybody looks.
-        resend_after: PATIENCE,
-        resend_after_most: PATIENCE,
-        // Nor is anything synced that a test does not wait for, as how far members are.
+        // Nothing is synced that a test does not wait for, as how far members are.
         floors_every: PATIENCE,
         ..Limits::default()
+    };
+    start_on(disk.medium(), SEGMENT_BYTES, &limits)
+}
+
+/// A broker with its log on this medium. What it sends again comes later than anybody looks.
+fn start_on(medium: Arc<dyn Medium>, segment_bytes: u64, limits: &Limits) -> Broker {
+    let options = store::Options {
+        segment_bytes,
+        ..store::Options::new("")
     };
     let config = Config {
         endpoint: "tcp://127.0.0.1:*".to_owned(),
         tcp_endpoint: Some("tcp://127.0.0.1:*".to_owned()),
-        storage: Storage::Medium(disk.medium(), options),
+        storage: Storage::Medium(medium, options),
         sync: Sync::Always,
-        limits,
+        limits: Limits {
+            resend_after: PATIENCE,
+            resend_after_most: PATIENCE,
+            ..limits.clone()
+        },
         door: DoorLimits::default(),
         security: None,
     };
