@@ -62,6 +62,7 @@ fn every_dialect_delivers_everything_once_and_in_one_order() {
             ("orders", 1),
             ("lost", 0),
             ("duplicated", 0),
+            ("stalls", 0),
         ] {
             assert_eq!(figures[field], expected, "{flags}: {field} in {line}");
         }
@@ -86,6 +87,17 @@ fn every_dialect_delivers_everything_once_and_in_one_order() {
         assert!(flags.contains(dialect), "{flags}: {line}");
         assert!(is_empty(data.path()), "{flags}: something was left behind");
     }
+}
+
+#[test]
+fn the_publisher_never_waits_for_nothing() {
+    // Many windows long: each end of one is a chance to miss what opened it again.
+    let data = tempfile::tempdir().unwrap();
+    let flags = "--in-memory --subscribers 2 --messages 400000 --size 16 --format json";
+    let (output, complaint) = finish(bench(data.path(), flags));
+    assert!(output.status.success(), "{complaint}");
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(figures["stalls"], 0, "{figures}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) struct Outcome {
     damaged: u64,
     orders: HashSet<u64>,
     unconfirmed: u64,
+    stalls: u64,
     /// What the first subscriber that lacks something lacks.
     missing: Option<String>,
     heard: usize,
@@ -46,6 +47,7 @@ impl Outcome {
             damaged: 0,
             orders: HashSet::new(),
             unconfirmed: 0,
+            stalls: 0,
             missing: None,
             heard: 0,
         }
@@ -76,6 +78,7 @@ impl Outcome {
     pub(super) fn published(&mut self, report: &publishing::Report) {
         self.first_publish = self.first_publish.min(report.first_publish);
         self.unconfirmed += report.unconfirmed;
+        self.stalls += report.stalls;
         self.late
             .add(&report.late)
             .expect("both have the same bounds");
@@ -166,6 +169,7 @@ impl Outcome {
         put("duplicated", json!(self.duplicated));
         put("damaged", json!(self.damaged));
         put("unconfirmed", json!(self.unconfirmed));
+        put("stalls", json!(self.stalls));
         put(
             "late_p99_us",
             json!(micros(self.late.value_at_percentile(99.0))),

@@ -33,6 +33,9 @@ pub(super) struct Report {
     /// Nanoseconds from the publish call to the confirmation.
     pub(super) confirm: Histogram<u64>,
     pub(super) unconfirmed: u64,
+    /// Waits that ran to their end although a message was due and its link would have taken it:
+    /// time in which the bench, not the broker, held everybody up.
+    pub(super) stalls: u64,
 }
 
 /// A publisher.
@@ -80,6 +83,7 @@ pub(super) fn run<L: Publish>(
             late: histogram(),
             confirm: histogram(),
             unconfirmed: 0,
+            stalls: 0,
         },
     };
     if let Ok(start) = shared.start.recv() {
@@ -124,7 +128,9 @@ impl Publishing<'_> {
             }
             busy |= take_all(seats)?;
             for seat in &mut *seats {
-                self.confirmed(seat);
+                // A confirmation may be read with what is not *taken*: it opens the window, and
+                // no other may come that would end a wait.
+                busy |= self.confirmed(seat);
             }
             let all_done = |seat: &Seat<L>| seat.is_done() && seat.link.unconfirmed() == 0;
             if !told && seats.iter().all(all_done) {
@@ -175,14 +181,15 @@ impl Publishing<'_> {
         Ok(published)
     }
 
-    /// Confirmations come in the order of the messages.
-    fn confirmed<L: Publish>(&mut self, seat: &mut Seat<L>) {
+    /// Notes what was confirmed, in the order of the messages; says whether anything was.
+    fn confirmed<L: Publish>(&mut self, seat: &mut Seat<L>) -> bool {
         let now = self.shared.clock.now();
         let open = usize::try_from(seat.link.unconfirmed()).unwrap_or(usize::MAX);
         let confirmed = seat.sent.len().saturating_sub(open);
         for sent_at in seat.sent.drain(..confirmed) {
             self.report.confirm.saturating_record(now - sent_at);
         }
+        confirmed > 0
     }
 
     /// When the seat's next message is to be published, if there is a rate. Publishers take
@@ -196,7 +203,7 @@ impl Publishing<'_> {
     }
 
     /// Waits until something is due, may be due again, or has come.
-    fn wait<L: Publish>(&self, seats: &[Seat<L>]) -> Result<(), Error> {
+    fn wait<L: Publish>(&mut self, seats: &[Seat<L>]) -> Result<(), Error> {
         let now = self.shared.clock.now();
         let due = (seats.iter().filter(|seat| !seat.is_done()))
             .filter_map(|seat| self.due(seat))
@@ -211,7 +218,15 @@ impl Publishing<'_> {
                 wait(seats, WAIT.min(left.saturating_sub(EARLY)))
             }
             // What is due and was not taken waits for a confirmation.
-            _ => wait(seats, WAIT),
+            _ => {
+                let for_nothing = seats
+                    .iter()
+                    .any(|seat| !seat.is_done() && seat.link.is_open());
+                wait(seats, WAIT)?;
+                let waited = Duration::from_nanos(self.shared.clock.now() - now);
+                self.report.stalls += u64::from(for_nothing && waited >= WAIT);
+                Ok(())
+            }
         }
     }
 }

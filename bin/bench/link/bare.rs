@@ -128,4 +128,8 @@ impl Publish for Bare {
     fn unconfirmed(&self) -> u64 {
         self.packed_count as u64
     }
+
+    fn is_open(&self) -> bool {
+        !self.dealer.is_blocked()
+    }
 }

@@ -53,6 +53,11 @@ impl Dealer {
         Ok(taken)
     }
 
+    /// Whether the socket did not take what was last published.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
     /// The next frame if one is there.
     pub(super) fn receive(&mut self) -> Result<Option<&[u8]>, Error> {
         match self.socket.recv(&mut self.received, zmq::DONTWAIT) {

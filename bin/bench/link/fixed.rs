@@ -180,4 +180,8 @@ impl<W: Words> Publish for Fixed<W> {
     fn unconfirmed(&self) -> u64 {
         self.unconfirmed
     }
+
+    fn is_open(&self) -> bool {
+        self.unconfirmed < WINDOW && !self.dealer.is_blocked()
+    }
 }

@@ -107,4 +107,7 @@ pub(super) trait Publish: Link {
 
     /// Messages that were published and not confirmed.
     fn unconfirmed(&self) -> u64;
+
+    /// Whether it would surely take a message now, so that there is nothing to wait for.
+    fn is_open(&self) -> bool;
 }

@@ -120,6 +120,10 @@ impl Publish for Native {
             .unconfirmed()
             .map_or(0, |(_, count)| count)
     }
+
+    fn is_open(&self) -> bool {
+        self.unconfirmed() == 0
+    }
 }
 
 impl From<TransportError> for Error {
