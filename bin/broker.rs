@@ -73,7 +73,7 @@ fn serve(cli: &Serve) -> Result<(), Error> {
     let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
     let config = cli.config()?;
     if config.security.is_some() {
-        orden::broker::forbid_core_dumps()?;
+        orden::net::forbid_core_dumps()?;
     }
     warn_of_what_is_lost(&cli.journal);
     let broker = Broker::start(&config)?;
@@ -153,7 +153,7 @@ fn log_status(status: &orden::broker::Status) {
 fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Store(error) if error.is_damage() => 2,
-        Error::Keys(..) => 1,
+        Error::Keys(_) => 1,
         _ => 3,
     }
 }
@@ -163,7 +163,7 @@ fn hint(error: &Error) -> &'static str {
         Error::Bind { .. } => "is another program using this address? port 0 takes any free one",
         Error::Store(error) if error.is_damage() => RESTORE,
         Error::Store(_) => "see --data for where the log is kept",
-        Error::Keys(..) => "orden-broker keygen DIR makes key files, as pyzmq's zmq.auth does",
+        Error::Keys(_) => "orden-broker keygen DIR makes key files, as pyzmq's zmq.auth does",
         _ => "",
     }
 }

@@ -7,6 +7,7 @@
 //! ```text
 //!  bin/     orden-broker · orden-client · orden-bench    parse, run, print, exit code
 //!  src/     broker/   |   client/                        threads, sockets, clocks: the shells
+//!           net/                                         what both need: the ZeroMQ edge, keys
 //!           store/                                       the durable log
 //!           core/                                        the machines: they decide, and do nothing
 //!           wire/                                        bytes <-> messages, one file a dialect
@@ -17,6 +18,7 @@
 //!   thread, clock, file or randomness of their own: `step(now, input)`, then `ready()`, then
 //!   `deadline()`.
 //! * [`store`] is the log: append, sync, read. A client that is slow or away costs a cursor in it.
+//! * [`net`] is what both shells need of the system, from sockets to key files.
 //! * [`broker`] and [`client`] give the machines their threads, sockets and clocks, and do not
 //!   know each other.
 //!
@@ -35,6 +37,7 @@
 pub mod broker;
 pub mod client;
 pub mod core;
+pub mod net;
 pub mod store;
 pub mod wire;
 

@@ -5,10 +5,9 @@
 use std::time::Duration;
 
 use orden::core::{
-    Counters, Grants, Input, Limits, Now, Outgoing, Packet, Proof, Ready, Recovered, Sequencer,
-    Undelivered,
+    Actions, Counters, Grant, Grants, Input, Limits, Now, Outgoing, Packet, Proof, Ready,
+    Recovered, Sequencer, Undelivered,
 };
-use orden::wire::key_file::{Actions, KeyFile};
 use orden::wire::native::{Hello, Start};
 use orden::wire::reply::{BrokerMessage, Code, decode};
 use orden::wire::{Acked, LogId, Name, OrderNumber, PublicKey, binary, json};
@@ -20,9 +19,9 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(limits: Limits, files: impl IntoIterator<Item = KeyFile>) -> Self {
+    fn new(limits: Limits, keys: impl IntoIterator<Item = (PublicKey, Grant)>) -> Self {
         let (now, log) = (Now::default(), Recovered::nothing(LogId(1)));
-        let machine = Sequencer::new(now, limits, &log, 7).guarded_by(Grants::new(files));
+        let machine = Sequencer::new(now, limits, &log, 7).guarded_by(Grants::new(keys));
         Self { machine, now }
     }
 
@@ -83,12 +82,13 @@ fn by(number: u8, connection: u64) -> Proof {
     }
 }
 
-fn grant(number: u8, names: &[&str]) -> KeyFile {
+fn grant(number: u8, names: &[&str]) -> (PublicKey, Grant) {
     let names = names.iter().map(|name| Name::new(name.as_bytes()).unwrap());
-    KeyFile {
+    let grant = Grant {
         names: names.collect(),
-        ..KeyFile::new(key(number))
-    }
+        ..Grant::default()
+    };
+    (key(number), grant)
 }
 
 fn text(text: &str) -> Vec<u8> {
@@ -230,10 +230,8 @@ fn what_a_key_may_do() {
         administer: false,
     };
     for (publish, receive) in [(true, true), (true, false), (false, true), (false, false)] {
-        let narrow = KeyFile {
-            may: may(publish, receive),
-            ..grant(1, &["ana"])
-        };
+        let mut narrow = grant(1, &["ana"]);
+        narrow.1.may = may(publish, receive);
         let mut stage = Stage::new(Limits::default(), [narrow, grant(2, &[])]);
         stage.joins(b"ana", by(1, 1));
         let before = stage.machine.next_order();

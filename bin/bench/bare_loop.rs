@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use orden::broker::SharedFrame;
+use orden::net::SharedFrame;
 use orden::wire::SecretKey;
 
 use super::error::Error;

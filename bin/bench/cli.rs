@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use orden::broker::Sync;
-use orden::wire::Address;
+use orden::net::Address;
 use rustix::fs::statfs;
 
 use crate::command_line::STYLES;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use orden::broker::{self, Security, generate_keys, read_secret_key};
-use orden::client::Keys;
+use orden::broker::Security;
+use orden::net::{KeyError, Keys, generate_keys, read_secret_key};
 use orden::wire::SecretKey;
 use tempfile::TempDir;
 
@@ -47,6 +47,6 @@ fn secret_file(directory: &Path) -> PathBuf {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn failed(error: broker::Error) -> Error {
+fn failed(error: KeyError) -> Error {
     Error::Server(error.to_string())
 }

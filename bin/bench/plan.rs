@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orden::wire::Address;
+use orden::net::Address;
 
 use super::server::Storage;
 use super::stamp::Script;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
 use orden::broker::Sync;
 use orden::client::Keys;
-use orden::wire::{Address, BadAddress};
+use orden::net::{Address, BadAddress};
 use tempfile::TempDir;
 
 use super::error::Error;

@@ -7,8 +7,8 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 use orden::broker::{Config, Error, Storage, Sync};
 use orden::core::Limits;
+use orden::net::Address;
 use orden::store;
-use orden::wire::Address;
 
 use crate::command_line::STYLES;
 use crate::log_command::LogCommand;

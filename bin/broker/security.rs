@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
-use orden::broker::{DoorLimits, Error, Security, generate_keys, read_secret_key};
+use orden::broker::{DoorLimits, Error, Security};
 use orden::core::Limits;
-use orden::wire::{Address, Name};
+use orden::net::Address;
+use orden::net::{generate_keys, read_secret_key};
+use orden::wire::Name;
 
 /// What the program does instead of serving.
 #[derive(Debug, Subcommand)]

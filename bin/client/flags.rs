@@ -8,9 +8,10 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, ValueEnum};
 use log::LevelFilter;
-use orden::client::{BadKeys, Keys};
+use orden::client::{KeyError, Keys};
+use orden::net::Address;
 use orden::wire::native::Start;
-use orden::wire::{Address, Name, OrderNumber};
+use orden::wire::{Name, OrderNumber};
 
 use crate::command_line::STYLES;
 
@@ -161,7 +162,7 @@ pub(crate) enum Format {
 
 impl Network {
     /// The keys, if the connection is to be encrypted.
-    pub(crate) fn keys(&self) -> Result<Option<Keys>, BadKeys> {
+    pub(crate) fn keys(&self) -> Result<Option<Keys>, KeyError> {
         match (&self.curve_key, &self.server_key) {
             (Some(own), Some(server)) => Keys::read(own, server).map(Some),
             _ => Ok(None),

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::Error;
 use super::exchange::Inbound;
 use crate::core::Grants;
+use crate::net::KeyError;
+use crate::net::key_file::{self, KeyFile};
 use crate::wire::PublicKey;
-use crate::wire::key_file::{self, KeyFile};
 
 /// How often the files are looked at: a removed key is out within a second.
 const EVERY: Duration = Duration::from_millis(400);
@@ -23,9 +23,9 @@ const PUBLIC: &str = "key";
 
 /// The keys in force, for the thread that answers handshakes. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known(Arc<RwLock<Grants>>);
+pub(super) struct AuthorizedKeys(Arc<RwLock<Grants>>);
 
-impl Known {
+impl AuthorizedKeys {
     /// Whether somebody with this key is let in at all.
     pub(super) fn holds(&self, key: &PublicKey) -> bool {
         let grants = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -42,7 +42,7 @@ impl Known {
 pub(super) struct Authorized {
     path: PathBuf,
     seen: Vec<Seen>,
-    known: Known,
+    keys: AuthorizedKeys,
 }
 
 /// How a file looked: any change of it shows here.
@@ -50,22 +50,22 @@ type Seen = (PathBuf, u64, u64, i64, i64);
 
 impl Authorized {
     /// Reads the list for the first time.
-    pub(super) fn open(path: &Path) -> Result<(Self, Grants), Error> {
-        let seen = look(path).map_err(|error| Error::Keys(path.to_owned(), error.to_string()))?;
+    pub(super) fn open(path: &Path) -> Result<(Self, Grants), KeyError> {
+        let seen = look(path).map_err(|error| KeyError::file(path, &error))?;
         let grants = read(path)?;
-        let known = Known::default();
-        known.replace(grants.clone());
+        let keys = AuthorizedKeys::default();
+        keys.replace(grants.clone());
         let authorized = Self {
             path: path.to_owned(),
             seen,
-            known,
+            keys,
         };
         Ok((authorized, grants))
     }
 
     /// The keys in force.
-    pub(super) fn known(&self) -> Known {
-        self.known.clone()
+    pub(super) fn keys(&self) -> AuthorizedKeys {
+        self.keys.clone()
     }
 
     /// Tells the sequencer of every change, until `stop` is gone.
@@ -83,7 +83,7 @@ impl Authorized {
                 Ok(grants) => {
                     log::info!("{} keys are authorized now", grants.len());
                     // First nobody new gets in, then those who are in are looked at.
-                    self.known.replace(grants.clone());
+                    self.keys.replace(grants.clone());
                     if inbound.send(Inbound::Grants(grants)).is_err() {
                         return;
                     }
@@ -125,21 +125,20 @@ fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(path: &Path) -> Result<Grants, Error> {
-    let failed = |file: &Path, why: String| Error::Keys(file.to_owned(), why);
+fn read(path: &Path) -> Result<Grants, KeyError> {
     let single = !path.is_dir();
     let mut keys = Vec::new();
-    for file in files(path).map_err(|error| failed(path, error.to_string()))? {
-        let bytes = fs::read(&file).map_err(|error| failed(&file, error.to_string()))?;
+    for file in files(path).map_err(|error| KeyError::file(path, &error))? {
+        let bytes = fs::read(&file).map_err(|error| KeyError::file(&file, &error))?;
         match KeyFile::decode(&bytes) {
             Ok(key) => keys.push(key),
             // A single file may also be a list of keys.
             Err(_) if single => {
                 let list = key_file::decode_list(&bytes);
-                keys.extend(list.map_err(|bad| failed(&file, bad.to_string()))?);
+                keys.extend(list.map_err(|bad| KeyError::file(&file, &bad))?);
             }
-            Err(bad) => return Err(failed(&file, bad.to_string())),
+            Err(bad) => return Err(KeyError::file(&file, &bad)),
         }
     }
-    Ok(Grants::new(keys))
+    Ok(Grants::new(keys.into_iter().map(KeyFile::into_grant)))
 }

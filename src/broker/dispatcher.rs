@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Error;
 use super::exchange::{Arrival, BURST_ARRIVALS, BURST_BYTES, Inbound, Outbound};
 use super::transport::Transport;
-use super::waker::Sleeper;
+use crate::net::waker::Sleeper;
 
 /// Bursts that are sent before the sockets are looked at again.
 const SENDS_A_TURN: usize = 4;

@@ -8,15 +8,13 @@
 
 use std::os::fd::RawFd;
 
-use super::Error;
-use super::clock::Clock;
 use super::connections::{Bounds, Connections, Cut};
 use super::exchange::Arrival;
-use super::inlet::Inlet;
-use super::libzmq;
-use super::monitor::{Monitor, News};
-use super::zap::Gate;
+use super::monitor::{MonitorEvent, RouterMonitor};
+use super::zap::ZapHandler;
 use crate::core::{Proof, Route, Undelivered};
+use crate::net::polled_socket::PolledSocket;
+use crate::net::{Clock, SocketError, libzmq};
 
 /// Counted where somebody's key is not on the list.
 const UNKNOWN: &str = "unknown_key";
@@ -27,9 +25,9 @@ const SILENT: &str = "silent_connection";
 
 /// What is known of the ROUTER's connections.
 pub(super) struct Door {
-    monitor: Monitor,
+    monitor: RouterMonitor,
     /// Asked by libzmq who may connect, where keys decide that.
-    gate: Option<Gate>,
+    gate: Option<ZapHandler>,
     connections: Connections,
     /// The newest number that was given to a connection; they begin at 1.
     newest: u64,
@@ -39,7 +37,7 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn new(monitor: Monitor, gate: Option<Gate>, bounds: Bounds) -> Self {
+    pub(super) fn new(monitor: RouterMonitor, gate: Option<ZapHandler>, bounds: Bounds) -> Self {
         Self {
             monitor,
             gate,
@@ -55,18 +53,18 @@ impl Door {
     ///
     /// # Errors
     /// Errors of its sockets.
-    pub(super) fn tend(&mut self) -> Result<Vec<Arrival>, Error> {
+    pub(super) fn tend(&mut self) -> Result<Vec<Arrival>, SocketError> {
         self.take_news()?;
         self.answer()?;
-        let silent = self.connections.silent(self.clock.now().time);
+        let silent = self.connections.silent(self.clock.now());
         self.cut(silent, SILENT);
         Ok(std::mem::take(&mut self.news))
     }
 
-    /// Lets it look at everything, whether or not there is any sign of news.
-    pub(super) fn suspect(&mut self) {
-        for inlet in self.inlets() {
-            inlet.suspect();
+    /// Has all its sockets asked, even if their descriptors have not signalled.
+    pub(super) fn force_poll(&self) {
+        for socket in self.sockets() {
+            socket.force_poll();
         }
     }
 
@@ -74,14 +72,14 @@ impl Door {
     ///
     /// # Errors
     /// Errors of the monitor's socket.
-    pub(super) fn follow(&mut self) -> Result<(), Error> {
-        self.monitor.inlet().suspect();
+    pub(super) fn follow(&mut self) -> Result<(), SocketError> {
+        self.monitor.socket().force_poll();
         self.take_news()
     }
 
     /// Answers the handshakes that wait.
-    fn answer(&mut self) -> Result<(), Error> {
-        let Some(mut gate) = self.gate.take() else {
+    fn answer(&mut self) -> Result<(), SocketError> {
+        let Some(gate) = self.gate.take() else {
             return Ok(());
         };
         while let Some(request) = gate.next()? {
@@ -97,19 +95,19 @@ impl Door {
         Ok(())
     }
 
-    fn take_news(&mut self) -> Result<(), Error> {
-        while let Some(news) = self.monitor.next()? {
-            match news {
-                News::Ended(descriptor) => {
+    fn take_news(&mut self) -> Result<(), SocketError> {
+        while let Some(event) = self.monitor.next()? {
+            match event {
+                MonitorEvent::Ended(descriptor) => {
                     let ended = self.connections.ended(descriptor, self.newest);
                     self.news.extend(ended.map(|to| Arrival::Undelivered {
                         to,
                         why: Undelivered::Gone,
                     }));
                 }
-                News::Accepted(descriptor) => {
+                MonitorEvent::Accepted(descriptor) => {
                     let peer = libzmq::peer_of(descriptor);
-                    let now = self.clock.now().time;
+                    let now = self.clock.now();
                     let too_many = self.connections.accepted(now, descriptor, peer);
                     self.cut(too_many, TOO_MANY);
                 }
@@ -127,7 +125,7 @@ impl Door {
         id: &[u8],
         proof: Proof,
         descriptor: impl FnOnce() -> Option<RawFd>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), SocketError> {
         if self.connections.knows(id, proof) {
             return Ok(());
         }
@@ -151,10 +149,10 @@ impl Door {
     }
 
     /// To be waited for.
-    pub(super) fn inlets(&mut self) -> Vec<&mut Inlet> {
-        let mut inlets = vec![self.monitor.inlet()];
-        inlets.extend(self.gate.as_mut().map(Gate::inlet));
-        inlets
+    pub(super) fn sockets(&self) -> Vec<&PolledSocket> {
+        let mut sockets = vec![self.monitor.socket()];
+        sockets.extend(self.gate.as_ref().map(ZapHandler::socket));
+        sockets
     }
 
     fn cut(&mut self, cuts: impl IntoIterator<Item = Cut>, reason: &'static str) {

@@ -12,13 +12,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 
 use super::Error;
 use super::ack_map::AckMap;
-use super::clock::Clock;
 use super::config::Sync;
 use super::dispatcher::Signals;
 use super::event_log::EventLog;
 use super::exchange::{Arrival, INBOUND_BURSTS, Inbound, Outbound};
-use super::waker::Waker;
 use crate::core::{Input, Now, Packet, Ready, Sequencer, Time, Write};
+use crate::net::Clock;
+use crate::net::waker::Waker;
 use crate::store::{self, Log};
 use crate::wire::{Name, OrderNumber, batch, record};
 
@@ -71,7 +71,7 @@ impl Driver {
 
     fn work(&mut self) -> Result<(), Error> {
         self.make_room()?;
-        let now = self.clock.now();
+        let now = self.clock.now_with_wall();
         self.flush(now)?;
         while !self.round.stopping {
             let first = self.wait()?;
@@ -80,7 +80,7 @@ impl Driver {
                 // told why it is refused, or not at all.
                 self.make_room()?;
             }
-            let now = self.clock.now();
+            let now = self.clock.now_with_wall();
             if let Some(first) = first {
                 self.take(now, first);
                 self.take_more(now);
@@ -89,7 +89,7 @@ impl Driver {
             self.flush(now)?;
         }
         let writes = self.machine.last_writes();
-        self.write(self.clock.now(), &writes)
+        self.write(self.clock.now_with_wall(), &writes)
     }
 
     /// Waits for something to arrive, or for a deadline.

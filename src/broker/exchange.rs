@@ -4,7 +4,8 @@
 use crate::core::{Chunk, Grants, LoadError, Outgoing, Proof, Route, Undelivered};
 use crate::wire::OrderNumber;
 
-use super::transport::Frame;
+/// A frame as libzmq hands it over.
+pub(super) type Frame = zmq::Message;
 
 /// Bursts that may wait for the sequencer.
 pub(super) const INBOUND_BURSTS: usize = 16;

@@ -6,8 +6,8 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::authorized::Authorized;
 use super::exchange::Inbound;
-use super::sockets::{Context, has_curve, socket_error};
-use super::zap::Gate;
+use super::sockets::{Context, has_curve};
+use super::zap::ZapHandler;
 use super::{Error, Security};
 use crate::core::{Grants, Sequencer};
 
@@ -38,8 +38,8 @@ impl Guard {
     ///
     /// # Errors
     /// Errors of its socket.
-    pub(super) fn gate(&self, context: &Context) -> Result<Gate, Error> {
-        Gate::bind(context, self.authorized.known()).map_err(socket_error)
+    pub(super) fn gate(&self, context: &Context) -> Result<ZapHandler, Error> {
+        Ok(ZapHandler::bind(context, self.authorized.keys())?)
     }
 
     /// The machine, which from now on looks at keys.

@@ -6,33 +6,27 @@
 
 mod ack_map;
 mod authorized;
-mod clock;
 mod config;
 mod connections;
 mod dispatcher;
 mod door;
 mod driver;
+mod error;
 mod event_log;
 mod exchange;
 mod guard;
-mod inlet;
-mod key_files;
-mod libzmq;
 mod loader;
 mod monitor;
 mod sockets;
 mod transport;
-mod waker;
 mod zap;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::bounded;
 
-use self::clock::Clock;
 use self::connections::Bounds;
 use self::dispatcher::{Dispatcher, Signals};
 use self::driver::{Driver, Round};
@@ -40,53 +34,17 @@ use self::exchange::{INBOUND_BURSTS, LOADS, OUTBOUND_BURSTS};
 use self::guard::Guard;
 use self::sockets::Options;
 use self::transport::Transport;
-use self::waker::Waker;
 use crate::core::Sequencer;
+use crate::net::Clock;
+use crate::net::waker::{Waker, waker};
 use crate::store::{self, Beside, Opened};
 
 pub use ack_map::{AckMap, Status};
 pub use config::{BadSync, Config, DoorLimits, Security, Storage, Sync};
-pub use key_files::{forbid_core_dumps, generate_keys, read_public_key, read_secret_key};
-#[doc(hidden)] // for orden-bench, whose loop around a bare ROUTER shares frames as well
-pub use libzmq::SharedFrame;
+pub use error::Error;
 
 /// Bytes of a frame besides its one largest message.
 const FRAME_OVERHEAD: usize = 64 << 10;
-
-/// Why a broker cannot start, or had to stop.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// An endpoint cannot be bound.
-    #[error("cannot listen on {endpoint}: {why}")]
-    Bind {
-        /// The endpoint.
-        endpoint: String,
-        /// What libzmq says.
-        why: String,
-    },
-    /// A socket has failed; nothing that a peer does leads to this.
-    #[error("the sockets have failed: {0}")]
-    Socket(String),
-    /// The log cannot be opened, or was not written.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    /// A key file, or the list of those who are authorized, cannot be used.
-    #[error("{}: {}", .0.display(), .1)]
-    Keys(PathBuf, String),
-    /// This program cannot encrypt.
-    #[error("libzmq was built without CURVE: nothing can be encrypted")]
-    NoCurve,
-    /// The system has no randomness to give.
-    #[error("no randomness: {0}")]
-    Randomness(String),
-    /// A thread cannot be started, or what it needs is not to be had.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[from] std::io::Error),
-    /// A thread has ended before its time; its own error says why.
-    #[error("the {0} thread has ended")]
-    ThreadGone(&'static str),
-}
 
 /// A broker that runs in threads of its own.
 #[derive(Debug)]
@@ -128,7 +86,7 @@ impl Broker {
         let transport = Transport::bind(&context, &options(config), gate.transpose()?, serving)?;
         let endpoints = transport.endpoints()?;
 
-        let (waker, sleeper) = waker::waker()?;
+        let (waker, sleeper) = waker()?;
         let signals = Arc::new(Signals::default());
         let (inbound_in, inbound_out) = bounded(INBOUND_BURSTS);
         let (outbound_in, outbound_out) = bounded(OUTBOUND_BURSTS);
@@ -137,7 +95,7 @@ impl Broker {
         let reader = opened.log.reader();
         let clock = Clock::start();
         let limits = config.limits.clone();
-        let mut machine = Sequencer::new(clock.now(), limits, &opened.recovered, seed);
+        let mut machine = Sequencer::new(clock.now_with_wall(), limits, &opened.recovered, seed);
         // Whoever asks before the first round is shown what the log holds, not nothing.
         ack_map.show(&mut machine);
         let driver = Driver {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::connections::Bounds;
-use super::libzmq::{enforce_zap_domain, seed_generated_ids, set_out_batch_size};
-use super::monitor::Monitor;
-use crate::wire::{PublicKey, SecretKey};
+use super::error::Error;
+use super::monitor::RouterMonitor;
+use crate::net::libzmq::{enforce_zap_domain, seed_generated_ids, set_out_batch_size};
+use crate::wire::SecretKey;
 
 /// Frames that a peer may have waiting to be read by the broker, or by itself, before TCP is
 /// told to slow down. A member's window keeps what is sent below the second.
@@ -58,10 +59,10 @@ pub(super) struct Options {
 pub(super) fn router(
     context: &zmq::Context,
     options: &Options,
-) -> Result<(zmq::Socket, Monitor), super::Error> {
+) -> Result<(zmq::Socket, RouterMonitor), Error> {
     let mut monitor = None;
     let router = bind(context, zmq::ROUTER, &options.endpoint, options, |router| {
-        monitor = Some(Monitor::of(router, context)?);
+        monitor = Some(RouterMonitor::of(router, context)?);
         if let Some(secret) = &options.secret {
             guard(router, secret)?;
         } else {
@@ -84,7 +85,7 @@ pub(super) fn router(
 pub(super) fn stream(
     context: &zmq::Context,
     options: &Options,
-) -> Result<Option<zmq::Socket>, super::Error> {
+) -> Result<Option<zmq::Socket>, Error> {
     let endpoint = options.tcp_endpoint.as_ref();
     let stream = endpoint.map(|endpoint| {
         bind(context, zmq::STREAM, endpoint, options, |stream| {
@@ -100,22 +101,20 @@ fn bind(
     endpoint: &str,
     options: &Options,
     more: impl FnOnce(&mut zmq::Socket) -> zmq::Result<()>,
-) -> Result<zmq::Socket, super::Error> {
-    let failed = |error: zmq::Error| super::Error::Bind {
+) -> Result<zmq::Socket, Error> {
+    let failed = |error: zmq::Error| Error::Bind {
         endpoint: endpoint.to_owned(),
         why: error.to_string(),
     };
-    let mut socket = context.socket(kind).map_err(socket_error)?;
+    let mut socket = context.socket(kind)?;
     let handshake = i32::try_from(options.handshake.as_millis()).unwrap_or(i32::MAX);
-    socket.set_linger(LINGER_MS).map_err(socket_error)?;
-    socket.set_backlog(BACKLOG).map_err(socket_error)?;
-    socket.set_handshake_ivl(handshake).map_err(socket_error)?;
-    socket.set_tcp_keepalive(1).map_err(socket_error)?;
-    socket
-        .set_tcp_keepalive_idle(KEEPALIVE_IDLE_S)
-        .map_err(socket_error)?;
-    set_out_batch_size(&mut socket, OUT_BATCH_BYTES).map_err(socket_error)?;
-    more(&mut socket).map_err(socket_error)?;
+    socket.set_linger(LINGER_MS)?;
+    socket.set_backlog(BACKLOG)?;
+    socket.set_handshake_ivl(handshake)?;
+    socket.set_tcp_keepalive(1)?;
+    socket.set_tcp_keepalive_idle(KEEPALIVE_IDLE_S)?;
+    set_out_batch_size(&mut socket, OUT_BATCH_BYTES)?;
+    more(&mut socket)?;
     socket.bind(endpoint).map_err(failed)?;
     Ok(socket)
 }
@@ -136,21 +135,9 @@ fn guard(router: &mut zmq::Socket, secret: &SecretKey) -> zmq::Result<()> {
 ///
 /// # Errors
 /// When the system has no randomness.
-pub(super) fn context() -> Result<zmq::Context, super::Error> {
+pub(super) fn context() -> Result<zmq::Context, Error> {
     seed_generated_ids(random_u32()?);
     Ok(zmq::Context::new())
-}
-
-/// A new pair of keys.
-///
-/// # Errors
-/// When libzmq was built without CURVE.
-pub(super) fn key_pair() -> Result<(PublicKey, SecretKey), super::Error> {
-    let pair = zmq::CurveKeyPair::new().map_err(socket_error)?;
-    Ok((
-        PublicKey::new(pair.public_key),
-        SecretKey::new(pair.secret_key),
-    ))
 }
 
 /// Whether libzmq can do what keys need.
@@ -158,15 +145,10 @@ pub(super) fn has_curve() -> bool {
     zmq::has("curve") == Some(true)
 }
 
-/// What libzmq says has failed.
-pub(super) fn socket_error(error: zmq::Error) -> super::Error {
-    super::Error::Socket(error.to_string())
-}
-
 /// A number from the system.
 ///
 /// # Errors
 /// When the system has no randomness.
-pub(super) fn random_u32() -> Result<u32, super::Error> {
-    getrandom::u32().map_err(|error| super::Error::Randomness(error.to_string()))
+pub(super) fn random_u32() -> Result<u32, Error> {
+    getrandom::u32().map_err(|error| Error::Randomness(error.to_string()))
 }

@@ -3,33 +3,32 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
 use super::door::Door;
-use super::exchange::Arrival;
-use super::inlet::{self, Inlet};
-use super::libzmq::{self, SharedFrame, peer_address};
-use super::sockets::{self, Options, random_u32, socket_error};
-use super::zap::{Gate, proof_of};
+use super::error::Error;
+use super::exchange::{Arrival, Frame};
+use super::sockets::{self, Options, random_u32};
+use super::zap::{ZapHandler, proof_of};
 use crate::core::{Frames, Route, Transport as Kind, Undelivered};
+use crate::net::libzmq::{self, SharedFrame, peer_address};
+use crate::net::polled_socket::{self, PolledSocket};
 
-/// A frame as libzmq hands it over.
-pub(super) type Frame = zmq::Message;
-
-/// How often it is looked for connections that say nothing.
-const TEND_MS: i64 = 500;
-/// And while there is no time to wait: after so many turns.
+/// Interval between scans for silent connections.
+const TEND_INTERVAL: Duration = Duration::from_millis(500);
+/// Turns between such scans while there is always something to do.
 const TENDED_WITHOUT_WAITING: u32 = 32;
 /// Connections of which it is remembered that they have no routing id of their own.
 const NAMELESS: usize = 1024;
 
 /// The ROUTER, and the STREAM socket for plain TCP peers.
 pub(super) struct Transport {
-    router: Inlet,
-    stream: Option<Inlet>,
+    router: PolledSocket,
+    stream: Option<PolledSocket>,
     door: Door,
     /// How often it was tended since it was last waited for.
     tended: u32,
@@ -53,14 +52,14 @@ impl Transport {
     pub(super) fn bind(
         context: &zmq::Context,
         options: &Options,
-        gate: Option<Gate>,
+        gate: Option<ZapHandler>,
         serving: Sender<()>,
-    ) -> Result<Self, super::Error> {
+    ) -> Result<Self, Error> {
         let (router, monitor) = sockets::router(context, options)?;
         let stream = sockets::stream(context, options)?;
         Ok(Self {
-            router: Inlet::new(router).map_err(socket_error)?,
-            stream: stream.map(Inlet::new).transpose().map_err(socket_error)?,
+            router: PolledSocket::new(router)?,
+            stream: stream.map(PolledSocket::new).transpose()?,
             tended: 0,
             nameless: vec![0; NAMELESS],
             door: Door::new(monitor, gate, options.bounds),
@@ -75,16 +74,16 @@ impl Transport {
     ///
     /// # Errors
     /// When libzmq does not know them.
-    pub(super) fn endpoints(&self) -> Result<Vec<String>, super::Error> {
+    pub(super) fn endpoints(&self) -> Result<Vec<String>, Error> {
         let all = std::iter::once(&self.router).chain(&self.stream);
-        all.map(Inlet::endpoint).collect()
+        Ok(all.map(PolledSocket::endpoint).collect::<Result<_, _>>()?)
     }
 
     /// Takes one message from the ROUTER, if there is one.
     ///
     /// # Errors
     /// Errors of the socket itself; nothing a peer does is one.
-    pub(super) fn receive(&mut self) -> Result<Option<Arrival>, super::Error> {
+    pub(super) fn receive(&mut self) -> Result<Option<Arrival>, Error> {
         let mut id = Frame::new();
         if !self.router.receive(&mut id)? {
             return Ok(None);
@@ -135,7 +134,7 @@ impl Transport {
     ///
     /// # Errors
     /// Errors of the socket itself; nothing a peer does is one.
-    pub(super) fn receive_stream(&mut self) -> Result<Option<Arrival>, super::Error> {
+    pub(super) fn receive_stream(&mut self) -> Result<Option<Arrival>, Error> {
         let Some(stream) = &mut self.stream else {
             return Ok(None);
         };
@@ -170,7 +169,7 @@ impl Transport {
         frames: &Frames,
         range: Range<usize>,
         mut failed: impl FnMut(&Route, Undelivered),
-    ) -> Result<(), super::Error> {
+    ) -> Result<(), Error> {
         let shared = range.map(|at| SharedFrame::new(Arc::clone(frames.bytes()), frames.place(at)));
         let shared: Vec<_> = shared.collect();
         // Peer by peer: libzmq puts into one segment what it finds waiting for a peer.
@@ -190,13 +189,13 @@ impl Transport {
         &mut self,
         route: &Route,
         frame: &SharedFrame,
-    ) -> Result<Option<Undelivered>, super::Error> {
+    ) -> Result<Option<Undelivered>, Error> {
         if self.guarded && route.transport == Kind::Zmq && !self.leads(route)? {
             return Ok(Some(Undelivered::Gone));
         }
         let socket = match (route.transport, &mut self.stream) {
-            (Kind::Zmq, _) => self.router.socket(),
-            (Kind::Tcp, Some(stream)) => stream.socket(),
+            (Kind::Zmq, _) => self.router.socket_mut(),
+            (Kind::Tcp, Some(stream)) => stream.socket_mut(),
             (Kind::Tcp, None) => return Ok(Some(Undelivered::Gone)),
         };
         // Only the first frame tells: once it is taken, the rest of the message goes along.
@@ -204,18 +203,16 @@ impl Transport {
             Ok(()) => {}
             Err(zmq::Error::EAGAIN) => return Ok(Some(Undelivered::Full)),
             Err(zmq::Error::EHOSTUNREACH) => return Ok(Some(Undelivered::Gone)),
-            Err(error) => return Err(socket_error(error)),
+            Err(error) => return Err(error.into()),
         }
         if route.delimited {
-            socket
-                .send(&[][..], zmq::SNDMORE | zmq::DONTWAIT)
-                .map_err(socket_error)?;
+            socket.send(&[][..], zmq::SNDMORE | zmq::DONTWAIT)?;
         }
         match frame.send_copy(socket, zmq::DONTWAIT) {
             Ok(()) => Ok(None),
             // A plain TCP connection can go between two frames.
             Err(zmq::Error::EHOSTUNREACH) => Ok(Some(Undelivered::Gone)),
-            Err(error) => Err(socket_error(error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -223,10 +220,10 @@ impl Transport {
     ///
     /// First the ROUTER does what libzmq's I/O thread has asked of it, then the news is read: of
     /// any connection that the ROUTER has let go of by then, the news is there.
-    fn leads(&mut self, route: &Route) -> Result<bool, super::Error> {
+    fn leads(&mut self, route: &Route) -> Result<bool, Error> {
         // Nobody can be given a routing id that libzmq made up for somebody else.
         if !route.is_generated() {
-            self.router.socket().get_events().map_err(socket_error)?;
+            self.router.socket().get_events()?;
             self.door.follow()?;
         }
         Ok(self.door.leads(route))
@@ -237,20 +234,20 @@ impl Transport {
     ///
     /// # Errors
     /// Errors of the door's sockets.
-    pub(super) fn tend(&mut self) -> Result<Vec<Arrival>, super::Error> {
+    pub(super) fn tend(&mut self) -> Result<Vec<Arrival>, Error> {
         self.tended += 1;
         if self.tended >= TENDED_WITHOUT_WAITING {
             self.tended = 0;
-            self.door.suspect();
+            self.door.force_poll();
         }
-        self.door.tend()
+        Ok(self.door.tend()?)
     }
 
     /// Closes a connection.
     ///
     /// # Errors
     /// Errors of the socket itself.
-    pub(super) fn close(&mut self, route: &Route) -> Result<(), super::Error> {
+    pub(super) fn close(&mut self, route: &Route) -> Result<(), Error> {
         if route.transport == Kind::Zmq {
             self.door.close(route);
             return Ok(());
@@ -264,16 +261,20 @@ impl Transport {
     ///
     /// # Errors
     /// Errors of the poll itself.
-    pub(super) fn wait(&mut self, descriptor: RawFd, receiving: bool) -> Result<(), super::Error> {
+    pub(super) fn wait(
+        &mut self,
+        descriptor: BorrowedFd<'_>,
+        receiving: bool,
+    ) -> Result<(), Error> {
         self.tended = 0;
-        let mut inlets = Vec::new();
+        let mut sockets = Vec::new();
         if receiving {
-            inlets.append(&mut self.door.inlets());
-            inlets.push(&mut self.router);
-            inlets.extend(&mut self.stream);
+            sockets.append(&mut self.door.sockets());
+            sockets.push(&self.router);
+            sockets.extend(&self.stream);
         }
-        let patience = if self.guarded { TEND_MS } else { -1 };
-        inlet::wait(&mut inlets, descriptor, patience)
+        let timeout = self.guarded.then_some(TEND_INTERVAL);
+        Ok(polled_socket::wait(&sockets, &[descriptor], timeout)?)
     }
 
     /// The routing id of the peer that has sent `body`, if `id` is not its own.

@@ -4,11 +4,10 @@
 //! What it says of a connection is the only thing the broker believes of it: the key as
 //! `User-Id`, and a number that no other connection ever has.
 
-use super::Error;
-use super::authorized::Known;
-use super::inlet::Inlet;
-use super::sockets::socket_error;
+use super::authorized::AuthorizedKeys;
 use crate::core::Proof;
+use crate::net::SocketError;
+use crate::net::polled_socket::PolledSocket;
 use crate::wire::PublicKey;
 
 /// Where libzmq asks; the sockets it asks for have to be of the same context.
@@ -17,10 +16,10 @@ const VERSION: &[u8] = b"1.0";
 /// The property of every message that carries its connection's number.
 const NUMBER: &str = "X-Connection";
 
-/// The socket that is asked.
-pub(super) struct Gate {
-    socket: Inlet,
-    known: Known,
+/// Answers the requests of ZAP: the socket that libzmq asks, and the keys that may connect.
+pub(super) struct ZapHandler {
+    socket: PolledSocket,
+    keys: AuthorizedKeys,
 }
 
 /// A handshake that waits for its answer.
@@ -31,15 +30,15 @@ pub(super) struct Request {
     key: Option<PublicKey>,
 }
 
-impl Gate {
+impl ZapHandler {
     /// To be called before any socket is bound.
-    pub(super) fn bind(context: &zmq::Context, known: Known) -> zmq::Result<Self> {
+    pub(super) fn bind(context: &zmq::Context, keys: AuthorizedKeys) -> zmq::Result<Self> {
         let socket = context.socket(zmq::REP)?;
         socket.set_linger(0)?;
         socket.bind(ENDPOINT)?;
         Ok(Self {
-            socket: Inlet::new(socket)?,
-            known,
+            socket: PolledSocket::new(socket)?,
+            keys,
         })
     }
 
@@ -47,7 +46,7 @@ impl Gate {
     ///
     /// # Errors
     /// Errors of its socket.
-    pub(super) fn next(&mut self) -> Result<Option<Request>, Error> {
+    pub(super) fn next(&self) -> Result<Option<Request>, SocketError> {
         let mut frame = zmq::Message::new();
         let mut frames = Vec::new();
         while self.socket.receive(&mut frame)? {
@@ -66,8 +65,8 @@ impl Gate {
     ///
     /// # Errors
     /// Errors of its socket.
-    pub(super) fn answer(&mut self, request: Request, number: u64) -> Result<bool, Error> {
-        let key = request.key.filter(|key| self.known.holds(key));
+    pub(super) fn answer(&self, request: Request, number: u64) -> Result<bool, SocketError> {
+        let key = request.key.filter(|key| self.keys.holds(key));
         let (code, text) = match key {
             Some(_) => ("200", "OK"),
             None => ("400", "unknown key"),
@@ -82,14 +81,14 @@ impl Gate {
             user.into_bytes(),
             metadata.unwrap_or_default(),
         ];
-        let sent = self.socket.socket().send_multipart(reply, zmq::DONTWAIT);
-        sent.map_err(socket_error)?;
+        let socket = self.socket.socket();
+        socket.send_multipart(reply, zmq::DONTWAIT)?;
         Ok(key.is_some())
     }
 
     /// To be waited for.
-    pub(super) fn inlet(&mut self) -> &mut Inlet {
-        &mut self.socket
+    pub(super) fn socket(&self) -> &PolledSocket {
+        &self.socket
     }
 }
 

@@ -16,6 +16,7 @@ use super::options::Options;
 use super::shared::{Farewell, Shared};
 use super::worker::{INBOX, Worker};
 use crate::core::participant::Acknowledging;
+use crate::net::waker::waker;
 use crate::wire::native::Goodbye;
 use crate::wire::{ClientSequence, Name, OrderNumber};
 
@@ -101,10 +102,17 @@ impl Client {
         settings.acknowledging = Acknowledging::ByApplication;
         let context = context.unwrap_or_default();
         let connection = Connection::open_with(&context, &address, keys, settings, limits)?;
-        let shared = Arc::new(Shared::new()?);
+        let (waker, sleeper) = waker()?;
+        let shared = Arc::new(Shared::new(waker));
         let (frames_in, frames) = bounded(INBOX);
         let (interrupt, interrupts) = bounded(1);
-        let worker = Worker::new(connection, Arc::clone(&shared), frames_in, observer);
+        let worker = Worker::new(
+            connection,
+            Arc::clone(&shared),
+            sleeper,
+            frames_in,
+            observer,
+        );
         let thread = Builder::new()
             .name("orden-client".into())
             .spawn(move || worker.run())?;

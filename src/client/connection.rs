@@ -13,14 +13,14 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::deliveries::Deliveries;
-use super::keys::Keys;
 use super::transport::{self, Context, LinkEvent, Sent, Transport, TransportError};
 use crate::core::Time;
 use crate::core::participant::{
     Event, Input, Limits, NotDelivered, Participant, PublishError, Settings,
 };
+use crate::net::{Address, Keys};
 use crate::wire::native::Goodbye;
-use crate::wire::{Address, ClientSequence, OrderNumber};
+use crate::wire::{ClientSequence, OrderNumber};
 
 /// A participant in the order, over a DEALER. Whatever happens to the connection, it is made
 /// again, and the session goes on where it was.

@@ -7,24 +7,21 @@
 pub mod connection;
 
 mod blocking;
-mod clock;
 mod deliveries;
 mod delivery;
 mod error;
-mod keys;
 mod options;
 mod outbox;
 mod shared;
 mod transport;
-mod waker;
 mod worker;
 
 pub use blocking::Client;
-pub use clock::Clock;
 pub use connection::Connection;
 pub use deliveries::{Deliveries, NewRecords};
 pub use delivery::Delivery;
 pub use error::Error;
-pub use keys::{BadKeys, Keys};
 pub use options::{Observer, Options};
 pub use transport::{Context, TransportError};
+
+pub use crate::net::{Clock, KeyError, Keys};

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::keys::Keys;
 use super::transport::Context;
 use crate::core::participant::{Event, Limits, Settings};
-use crate::wire::{Address, Name};
+use crate::net::{Address, Keys};
+use crate::wire::Name;
 
 /// Everything that a client can be told.
 pub struct Options {

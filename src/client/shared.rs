@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::error::{Error, Stop};
 use super::outbox::Outbox;
-use super::waker::Waker;
 use crate::core::participant::NotDelivered;
+use crate::net::waker::Waker;
 use crate::wire::native::Goodbye;
 use crate::wire::sessions::SequenceRun;
 use crate::wire::{ClientSequence, OrderNumber};
@@ -57,17 +57,17 @@ pub(super) struct Farewell {
 }
 
 impl Shared {
-    pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Self {
+    pub(super) fn new(waker: Waker) -> Self {
+        Self {
             outbox: Outbox::default(),
-            waker: Waker::new()?,
+            waker,
             handed_out: AtomicU64::new(0),
             processed: AtomicU64::new(0),
             is_inbox_full: AtomicBool::new(false),
             largest: AtomicUsize::new(usize::MAX),
             state: Mutex::default(),
             changed: Condvar::new(),
-        })
+        }
     }
 
     // What the thread reports.

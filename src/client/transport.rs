@@ -7,13 +7,14 @@
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::keys::Keys;
 use crate::core::participant::Obstacle;
-use crate::wire::{Address, BadAddress};
+use crate::net::monitor::Monitor;
+use crate::net::polled_socket::{self, PolledSocket};
+use crate::net::{Address, BadAddress, Keys, SocketError};
 
 /// Frames on their way to the broker, before the socket says no. What is not sent yet is packed
 /// into fewer, larger frames, so a long queue would only make messages late.
@@ -43,13 +44,13 @@ pub enum TransportError {
     #[error(transparent)]
     Address(#[from] BadAddress),
     /// libzmq does not do what it is asked.
-    #[error("ZeroMQ: {0}")]
-    Socket(String),
+    #[error(transparent)]
+    Socket(#[from] SocketError),
 }
 
 impl From<zmq::Error> for TransportError {
     fn from(error: zmq::Error) -> Self {
-        Self::Socket(error.message().to_owned())
+        Self::Socket(error.into())
     }
 }
 
@@ -118,10 +119,10 @@ pub(super) enum Sent {
     Full,
 }
 
-/// A DEALER, and the socket that watches it.
+/// A DEALER, and its monitor.
 pub(super) struct Transport {
-    dealer: Inlet,
-    watcher: Inlet,
+    dealer: PolledSocket,
+    monitor: Monitor,
     /// How often it was pumped since it was last waited for.
     pumped: Cell<u8>,
 }
@@ -158,11 +159,11 @@ impl Transport {
         dealer.set_tcp_keepalive_idle(KEEPALIVE_IDLE_S)?;
         // Without this, what was said to one connection would be the first that the next hears.
         dealer.set_immediate(true)?;
-        let watcher = watch(context, &dealer)?;
+        let monitor = Monitor::of(&dealer, &context.0, &monitor_endpoint(), &EVENTS)?;
         dealer.connect(&endpoint)?;
         Ok(Self {
-            dealer: Inlet::new(dealer)?,
-            watcher: Inlet::new(watcher)?,
+            dealer: PolledSocket::new(dealer)?,
+            monitor,
             pumped: Cell::new(0),
         })
     }
@@ -172,17 +173,15 @@ impl Transport {
         let pumped = self.pumped.get().saturating_add(1);
         self.pumped.set(pumped);
         if pumped >= PUMPS_WITHOUT_WAITING {
-            self.dealer.has_news.set(true);
-            self.watcher.has_news.set(true);
+            self.dealer.force_poll();
+            self.monitor.socket().force_poll();
         }
     }
 
     /// Hands a frame to the socket, if it takes one.
     pub(super) fn send(&self, frame: &[u8]) -> Result<Sent, TransportError> {
-        // What libzmq hears while it sends it does not announce again.
-        self.dealer.has_news.set(true);
         loop {
-            match self.dealer.socket.send(frame, zmq::DONTWAIT) {
+            match self.dealer.socket().send(frame, zmq::DONTWAIT) {
                 Ok(()) => return Ok(Sent::Taken),
                 Err(zmq::Error::EAGAIN) => return Ok(Sent::Full),
                 Err(zmq::Error::EINTR) => {}
@@ -194,44 +193,45 @@ impl Transport {
     /// The next frame from the broker, if one is here. Of a message of more frames, which the
     /// broker does not send, it is the first.
     pub(super) fn receive(&self) -> Result<Option<Frame>, TransportError> {
-        self.dealer.receive()
+        let mut message = zmq::Message::new();
+        if !self.dealer.receive(&mut message)? {
+            return Ok(None);
+        }
+        let mut more = message.get_more();
+        while more {
+            let mut surplus = zmq::Message::new();
+            self.dealer.receive(&mut surplus)?;
+            more = surplus.get_more();
+        }
+        Ok(Some(Frame(message)))
     }
 
     /// What has happened to the connection since the last time.
     pub(super) fn next_link_event(&self) -> Result<Option<LinkEvent>, TransportError> {
-        while let Some(frame) = self.watcher.receive()? {
-            // A number, then a value that belongs to it. `SocketEvent::from_raw` would panic on
-            // a number that it does not know.
-            let Some(number) = frame.first_chunk().copied().map(u16::from_ne_bytes) else {
-                continue;
-            };
-            let is = |event: zmq::SocketEvent| event.to_raw() == number;
-            if is(zmq::SocketEvent::HANDSHAKE_SUCCEEDED) {
-                return Ok(Some(LinkEvent::Up));
-            }
-            if is(zmq::SocketEvent::DISCONNECTED) {
-                return Ok(Some(LinkEvent::Down));
-            }
-            let obstacle = if is(zmq::SocketEvent::CONNECT_RETRIED) {
-                Obstacle::NobodyThere
-            } else if is(zmq::SocketEvent::HANDSHAKE_FAILED_AUTH) {
-                Obstacle::KeyRefused
-            } else {
-                Obstacle::OtherLanguage
-            };
-            return Ok(Some(LinkEvent::Failed(obstacle)));
-        }
-        Ok(None)
+        let Some(event) = self.monitor.next()? else {
+            return Ok(None);
+        };
+        Ok(Some(if event.is(zmq::SocketEvent::HANDSHAKE_SUCCEEDED) {
+            LinkEvent::Up
+        } else if event.is(zmq::SocketEvent::DISCONNECTED) {
+            LinkEvent::Down
+        } else if event.is(zmq::SocketEvent::CONNECT_RETRIED) {
+            LinkEvent::Failed(Obstacle::NobodyThere)
+        } else if event.is(zmq::SocketEvent::HANDSHAKE_FAILED_AUTH) {
+            LinkEvent::Failed(Obstacle::KeyRefused)
+        } else {
+            LinkEvent::Failed(Obstacle::OtherLanguage)
+        }))
     }
 }
 
 impl Drop for Transport {
-    /// libzmq tells a watcher what happens from the thread that serves all connections, and
-    /// waits until it is told: once the watcher is closed, for ever, and with it every other
-    /// connection of the process. The dealer outlives its handle for a moment; so before the
-    /// watcher goes, another that wants to know nothing takes its place.
+    /// libzmq reports events from the thread that serves all connections, and waits until the
+    /// monitor takes them: once that is closed, without end, and with it every other connection
+    /// of the process. The dealer outlives its handle for a moment; so before the monitor goes,
+    /// another that reports nothing takes its place.
     fn drop(&mut self) {
-        let replaced = self.dealer.socket.monitor(&watcher_endpoint(), 0);
+        let replaced = self.dealer.socket().monitor(&monitor_endpoint(), 0);
         debug_assert!(replaced.is_ok(), "{replaced:?}");
     }
 }
@@ -241,128 +241,32 @@ impl Drop for Transport {
 pub(super) fn wait<'a>(
     transports: impl Iterator<Item = (&'a Transport, bool)>,
     descriptors: &[BorrowedFd<'_>],
-    timeout: Option<Duration>,
+    mut timeout: Option<Duration>,
 ) -> Result<(), TransportError> {
-    let mut items = Vec::new();
-    for descriptor in descriptors {
-        items.push(zmq::PollItem::from_fd(descriptor.as_raw_fd(), zmq::POLLIN));
-    }
-    let mut inlets = Vec::new();
-    let mut timeout = milliseconds(timeout);
+    let mut sockets = Vec::new();
     for (transport, is_full) in transports {
         transport.pumped.set(0);
-        let room = is_full && transport.dealer.events()?.contains(zmq::POLLOUT);
-        if room | transport.dealer.look()? | transport.watcher.look()? {
-            timeout = 0;
+        if is_full && transport.dealer.has_room()? {
+            timeout = Some(Duration::ZERO);
         }
-        inlets.extend([&transport.dealer, &transport.watcher]);
+        sockets.extend([&transport.dealer, transport.monitor.socket()]);
     }
-    let announcements = inlets.iter().map(|inlet| inlet.descriptor);
-    items.extend(announcements.map(|number| zmq::PollItem::from_fd(number, zmq::POLLIN)));
-    match zmq::poll(&mut items, timeout) {
-        Ok(_) => {}
-        Err(zmq::Error::EINTR) => return Ok(()),
-        Err(error) => return Err(error.into()),
-    }
-    for (item, inlet) in items[descriptors.len()..].iter().zip(inlets) {
-        if item.is_readable() {
-            inlet.has_news.set(true);
-        }
-    }
-    Ok(())
+    Ok(polled_socket::wait(&sockets, descriptors, timeout)?)
 }
 
-/// Rounded up: who wakes early only finds that it is too early.
-fn milliseconds(timeout: Option<Duration>) -> i64 {
-    let Some(timeout) = timeout else { return -1 };
-    i64::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i64::MAX)
-}
+/// Events that say whether there is a connection, and why there is none.
+const EVENTS: [zmq::SocketEvent; 6] = [
+    zmq::SocketEvent::HANDSHAKE_SUCCEEDED,
+    zmq::SocketEvent::DISCONNECTED,
+    zmq::SocketEvent::CONNECT_RETRIED,
+    zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL,
+    zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL,
+    zmq::SocketEvent::HANDSHAKE_FAILED_AUTH,
+];
 
-/// A socket, with what spares it most system calls: to ask libzmq whether something has come
-/// takes one, so it is asked only where there may be something.
-///
-/// libzmq announces news by a descriptor that can then be read, once, until the socket has been
-/// asked for all that it has.
-struct Inlet {
-    socket: zmq::Socket,
-    descriptor: RawFd,
-    /// Whether there may be something that the descriptor will not tell of.
-    has_news: Cell<bool>,
-}
-
-impl Inlet {
-    fn new(socket: zmq::Socket) -> Result<Self, TransportError> {
-        Ok(Self {
-            descriptor: socket.get_fd()?,
-            socket,
-            has_news: Cell::new(true),
-        })
-    }
-
-    fn events(&self) -> Result<zmq::PollEvents, TransportError> {
-        self.has_news.set(true);
-        Ok(self.socket.get_events()?)
-    }
-
-    /// Whether something is here already. If not, the descriptor tells of whatever comes.
-    fn look(&self) -> Result<bool, TransportError> {
-        if self.has_news.get() {
-            let here = self.events()?.contains(zmq::POLLIN);
-            self.has_news.set(here);
-        }
-        Ok(self.has_news.get())
-    }
-
-    fn receive(&self) -> Result<Option<Frame>, TransportError> {
-        if !self.has_news.get() {
-            return Ok(None);
-        }
-        let mut message = zmq::Message::new();
-        loop {
-            match self.socket.recv(&mut message, zmq::DONTWAIT) {
-                Ok(()) => break,
-                Err(zmq::Error::EAGAIN) => {
-                    self.has_news.set(false);
-                    return Ok(None);
-                }
-                Err(zmq::Error::EINTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let mut more = message.get_more();
-        while more {
-            let mut surplus = zmq::Message::new();
-            self.socket.recv(&mut surplus, zmq::DONTWAIT)?;
-            more = surplus.get_more();
-        }
-        Ok(Some(Frame(message)))
-    }
-}
-
-/// The socket that tells what happens to `dealer`'s connection.
-fn watch(context: &Context, dealer: &zmq::Socket) -> Result<zmq::Socket, TransportError> {
-    let events = [
-        zmq::SocketEvent::HANDSHAKE_SUCCEEDED,
-        zmq::SocketEvent::DISCONNECTED,
-        zmq::SocketEvent::CONNECT_RETRIED,
-        zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL,
-        zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL,
-        zmq::SocketEvent::HANDSHAKE_FAILED_AUTH,
-    ];
-    let events = events.map(|event| i32::from(event.to_raw()));
-    let endpoint = watcher_endpoint();
-    dealer.monitor(&endpoint, events.iter().fold(0, |all, event| all | event))?;
-    let watcher = context.0.socket(zmq::PAIR)?;
-    watcher.set_linger(0)?;
-    // Nobody may be made to wait for an owner that does not look for long; see `drop`.
-    watcher.set_rcvhwm(0)?;
-    watcher.connect(&endpoint)?;
-    Ok(watcher)
-}
-
-/// One that no other watcher of this process has.
-fn watcher_endpoint() -> String {
-    static WATCHERS: AtomicU64 = AtomicU64::new(0);
-    let number = WATCHERS.fetch_add(1, Ordering::Relaxed);
+/// One that no other monitor of this process has.
+fn monitor_endpoint() -> String {
+    static MONITORS: AtomicU64 = AtomicU64::new(0);
+    let number = MONITORS.fetch_add(1, Ordering::Relaxed);
     format!("inproc://orden-client-{number}")
 }

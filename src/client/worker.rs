@@ -12,9 +12,11 @@ use super::deliveries::Deliveries;
 use super::error::Stop;
 use super::options::Observer;
 use super::shared::Shared;
-use super::{Clock, TransportError};
+use super::transport::TransportError;
 use crate::core::Time;
 use crate::core::participant::{Ending, Event, PublishError};
+use crate::net::Clock;
+use crate::net::waker::Sleeper;
 use crate::wire::OrderNumber;
 use crate::wire::native::Goodbye;
 
@@ -29,6 +31,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(super) struct Worker {
     connection: Connection,
     clock: Clock,
+    sleeper: Sleeper,
     shared: Arc<Shared>,
     inbox: Sender<Deliveries>,
     observer: Option<Observer>,
@@ -63,12 +66,14 @@ impl Worker {
     pub(super) fn new(
         connection: Connection,
         shared: Arc<Shared>,
+        sleeper: Sleeper,
         inbox: Sender<Deliveries>,
         observer: Option<Observer>,
     ) -> Self {
         Self {
             connection,
             clock: Clock::start(),
+            sleeper,
             shared,
             inbox,
             observer,
@@ -230,7 +235,7 @@ impl Worker {
     }
 
     fn sleep(&mut self) -> Result<(), TransportError> {
-        self.shared.waker.about_to_sleep();
+        self.sleeper.about_to_sleep();
         if !self.is_wanted() {
             let course = match self.course {
                 Course::Serving => None,
@@ -238,14 +243,14 @@ impl Worker {
             };
             let deadline = self.connection.deadline().into_iter().chain(course).min();
             let timeout = deadline.map(|at| self.clock.until(at));
-            let wakers = [self.shared.waker.descriptor()];
+            let wakers = [self.sleeper.descriptor()];
             if self.held.is_some() {
                 connection::wait([], &wakers, timeout)?;
             } else {
                 connection::wait([&self.connection], &wakers, timeout)?;
             }
         }
-        self.shared.waker.awake();
+        self.sleeper.awake();
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! Who may do what: public keys, the names that belong to them, and what their holders may do.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use crate::wire::key_file::{Actions, KeyFile};
 use crate::wire::{Name, PublicKey};
 
 /// Whom the broker serves.
@@ -23,8 +23,39 @@ pub struct Grants {
     owned: HashSet<Name>,
 }
 
+/// What the holder of a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Actions {
+    /// Have messages ordered.
+    pub publish: bool,
+    /// Be sent what is ordered.
+    pub receive: bool,
+    /// Ask the broker about itself, and tell it what to do.
+    pub administer: bool,
+}
+
+impl Actions {
+    /// Nothing.
+    pub const NONE: Self = Self {
+        publish: false,
+        receive: false,
+        administer: false,
+    };
+}
+
+impl Default for Actions {
+    /// What a key may do of which nothing else is said.
+    fn default() -> Self {
+        Self {
+            publish: true,
+            receive: true,
+            administer: false,
+        }
+    }
+}
+
 /// What one key is good for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     /// The names that belong to it; none: it may use any that belong to no key.
     pub names: HashSet<Name>,
@@ -33,19 +64,23 @@ pub struct Grant {
 }
 
 impl Grants {
-    /// What key files say. A key that stands in two of them has the names of both, and may do
-    /// what both allow. A name can belong to two keys: that is how a key is exchanged.
+    /// What each of these keys is good for. A key that stands there twice has the names of both,
+    /// and may do what both allow. A name can belong to two keys: that is how a key is exchanged.
     #[must_use]
-    pub fn new(files: impl IntoIterator<Item = KeyFile>) -> Self {
+    pub fn new(keys: impl IntoIterator<Item = (PublicKey, Grant)>) -> Self {
         let mut grants = Self::default();
-        for file in files {
-            grants.owned.extend(file.names.iter().cloned());
-            let grant = grants.by_key.entry(file.public).or_insert_with(|| Grant {
-                names: HashSet::new(),
-                may: file.may,
-            });
-            grant.names.extend(file.names);
-            grant.may = both(grant.may, file.may);
+        for (key, new) in keys {
+            grants.owned.extend(new.names.iter().cloned());
+            match grants.by_key.entry(key) {
+                Entry::Vacant(entry) => {
+                    entry.insert(new);
+                }
+                Entry::Occupied(mut entry) => {
+                    let grant = entry.get_mut();
+                    grant.may = both(grant.may, new.may);
+                    grant.names.extend(new.names);
+                }
+            }
         }
         grants
     }
@@ -104,16 +139,17 @@ mod tests {
         Name::new(text.as_bytes()).unwrap()
     }
 
-    fn file(number: u8, names: &[&str]) -> KeyFile {
-        KeyFile {
+    fn grant(number: u8, names: &[&str]) -> (PublicKey, Grant) {
+        let grant = Grant {
             names: names.iter().map(|text| name(text)).collect(),
-            ..KeyFile::new(key(number))
-        }
+            may: Actions::default(),
+        };
+        (key(number), grant)
     }
 
     #[test]
     fn a_name_that_belongs_to_a_key_is_used_by_no_other() {
-        let grants = Grants::new([file(1, &["ana"]), file(2, &["bea"]), file(3, &[])]);
+        let grants = Grants::new([grant(1, &["ana"]), grant(2, &["bea"]), grant(3, &[])]);
         let allowed = |number, text| grants.allows(&key(number), &name(text), None);
         assert!(allowed(1, "ana") && allowed(2, "bea") && allowed(3, "eva"));
         assert!(!allowed(1, "bea") && !allowed(2, "eva") && !allowed(3, "ana"));
@@ -122,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_name_of_nobody_belongs_to_who_came_first() {
-        let grants = Grants::new([file(3, &[]), file(4, &[])]);
+        let grants = Grants::new([grant(3, &[]), grant(4, &[])]);
         let allowed = |number, holder: u8| {
             let holder = key(holder);
             grants.allows(&key(number), &name("eva"), Some(&holder))
@@ -133,22 +169,17 @@ mod tests {
 
     #[test]
     fn two_keys_can_have_a_name_while_one_replaces_the_other() {
-        let grants = Grants::new([file(1, &["ana"]), file(2, &["ana"])]);
+        let grants = Grants::new([grant(1, &["ana"]), grant(2, &["ana"])]);
         let ana = name("ana");
         assert!(grants.allows(&key(1), &ana, Some(&key(2))));
         assert!(grants.allows(&key(2), &ana, Some(&key(1))));
     }
 
     #[test]
-    fn the_narrower_of_two_files_counts() {
-        let narrow = KeyFile {
-            may: Actions {
-                publish: false,
-                ..Actions::default()
-            },
-            ..file(1, &["b"])
-        };
-        let grants = Grants::new([file(1, &["a"]), narrow]);
+    fn the_narrower_of_two_grants_counts() {
+        let mut narrow = grant(1, &["b"]);
+        narrow.1.may.publish = false;
+        let grants = Grants::new([grant(1, &["a"]), narrow]);
         let grant = grants.get(&key(1)).unwrap();
         assert!(!grant.may.publish && grant.may.receive);
         assert_eq!(grant.names.len(), 2);

@@ -27,7 +27,7 @@ mod session;
 mod status;
 mod time;
 
-pub use authority::{Authority, Grant, Grants};
+pub use authority::{Actions, Authority, Grant, Grants};
 pub use chunk::{Chunk, OpenBatch};
 pub use input::{Input, LoadError, Packet, Proof, Undelivered};
 pub use limits::Limits;

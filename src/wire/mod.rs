@@ -6,7 +6,6 @@
 pub mod batch;
 pub mod binary;
 pub mod json;
-pub mod key_file;
 pub mod native;
 pub mod raw;
 pub mod record;
@@ -15,13 +14,11 @@ pub mod reply;
 pub mod sessions;
 pub mod shown;
 
-mod address;
 pub(crate) mod fields;
 mod key;
 mod name;
 mod publish;
 
-pub use address::{Address, BadAddress};
 pub use key::{BadKey, PublicKey, SecretKey};
 pub use name::{BadName, Name, SERVER_NAME};
 

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Stdio};
 
 use crossbeam_channel::{Receiver, unbounded};
-use orden::wire::Address;
+use orden::net::Address;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::program::command;

@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use orden::broker::{Security, generate_keys, read_secret_key};
+use orden::broker::Security;
 use orden::client::{Client, Error, Keys};
 use orden::core::participant::{Event, Obstacle};
+use orden::net::{generate_keys, read_secret_key};
 use orden::wire::Name;
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, unbounded};
-use orden::wire::Address;
+use orden::net::Address;
 
 use super::stage::DEADLINE;
 

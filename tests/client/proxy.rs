@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use orden::wire::Address;
+use orden::net::Address;
 
 /// Hands on whatever comes, until it is told to cut.
 pub(crate) struct Proxy {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use orden::client::{Client, Delivery, Error, Options};
 use orden::core::participant::{Ending, Event};
-use orden::wire::{Address, ClientSequence};
+use orden::net::Address;
+use orden::wire::ClientSequence;
 
 use super::proxy::Proxy;
 use super::stage::{DEADLINE, Stage, pause};

@@ -7,8 +7,9 @@ use orden::client::connection::{self, Connection};
 use orden::client::{Client, Clock, Context, Deliveries, Options};
 use orden::core::participant::{self, Event, Settings};
 use orden::core::{Limits, MemberStatus};
+use orden::net::Address;
 use orden::store;
-use orden::wire::{Address, Name};
+use orden::wire::Name;
 use tempfile::TempDir;
 
 /// Nothing here takes this long unless it hangs.

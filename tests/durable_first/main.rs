@@ -20,8 +20,9 @@ use std::time::Duration;
 use orden::broker::{Broker, Config, DoorLimits, Storage, Sync};
 use orden::client::{Client, Options};
 use orden::core::Limits;
+use orden::net::Address;
 use orden::store::{self, medium::Medium};
-use orden::wire::{Address, ClientSequence, Dialect, Name};
+use orden::wire::{ClientSequence, Dialect, Name};
 
 use crate::held_disk::HeldDisk;
 use crate::support::PATIENCE;

@@ -4,8 +4,9 @@ use std::thread::scope;
 
 use orden::client::{Client, Clock, Connection, Context, Options, connection};
 use orden::core::participant::{Limits, Settings};
+use orden::net::Address;
+use orden::wire::Name;
 use orden::wire::raw::CUT_MARK;
-use orden::wire::{Address, Name};
 
 use crate::support::broker::Broker;
 use crate::support::dealer::{Dealer, Heard};

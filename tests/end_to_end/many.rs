@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use orden::client::{Clock, Connection, Context, connection};
 use orden::core::participant::{Limits, Settings};
-use orden::wire::{Address, Name};
+use orden::net::Address;
+use orden::wire::Name;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::broker::Broker;

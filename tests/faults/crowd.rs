@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use orden::client::{Clock, Connection, Context, connection};
 use orden::core::participant::Ending;
-use orden::wire::Address;
+use orden::net::Address;
 
 use crate::history::Position;
 use crate::member::{Member, Place, Plan};

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use orden::client::{Clock, Connection, Context, connection};
 use orden::core::participant::{Event, Limits, Settings};
+use orden::net::Address;
+use orden::wire::Name;
 use orden::wire::native::Goodbye;
-use orden::wire::{Address, Name};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, DEADLINE};

@@ -9,8 +9,9 @@ use orden::core::Time;
 use orden::core::participant::{
     Acknowledging, Ending, Event as Told, Limits, Numbering, PublishError, Settings,
 };
+use orden::net::Address;
 use orden::wire::native::Start;
-use orden::wire::{Address, ClientSequence, LogId, Name, OrderNumber};
+use orden::wire::{ClientSequence, LogId, Name, OrderNumber};
 
 use crate::history::{self, Event, History, Position, digest};
 use crate::monotonic::now_us;

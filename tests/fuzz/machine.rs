@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use orden::core::participant::{self, Participant, Settings};
 use orden::core::{
-    Grants, Input, Limits, Now, Packet, Proof, Recovered, Route, Sequencer, Transport, Undelivered,
+    Grant, Grants, Input, Limits, Now, Packet, Proof, Recovered, Route, Sequencer, Transport,
+    Undelivered,
 };
-use orden::wire::key_file::KeyFile;
 use orden::wire::{LogId, Name, PublicKey};
 
 /// Small enough for mutations to reach every one.
@@ -35,14 +35,15 @@ fn key(number: u8) -> PublicKey {
 
 fn grants(numbers: impl IntoIterator<Item = u8>) -> Grants {
     let name = |number: u8| Name::new(&[b'a' + number]).unwrap();
-    let file = |number| KeyFile {
-        names: (number % 2 == 1)
-            .then(|| name(number))
-            .into_iter()
-            .collect(),
-        ..KeyFile::new(key(number))
+    let grant = |number| {
+        let names = (number % 2 == 1).then(|| name(number)).into_iter();
+        let grant = Grant {
+            names: names.collect(),
+            ..Grant::default()
+        };
+        (key(number), grant)
     };
-    Grants::new(numbers.into_iter().map(file))
+    Grants::new(numbers.into_iter().map(grant))
 }
 
 /// One thing that is said or happens.

@@ -1,6 +1,6 @@
 //! What mutations begin with: one of everything that is right.
 
-use orden::wire::key_file::KeyFile;
+use orden::net::key_file::KeyFile;
 use orden::wire::native::{self, Goodbye, Hello, Start};
 use orden::wire::reply::{self, Code, Refusal, Welcome};
 use orden::wire::sessions::{SequenceRun, SessionEntry};

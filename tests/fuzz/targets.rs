@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use orden::core::{Recovered, Sequencer};
+use orden::net::Address;
+use orden::net::key_file::{self, KeyFile};
 use orden::store::{self, Error};
-use orden::wire::key_file::{self, KeyFile};
 use orden::wire::raw::Splitter;
 use orden::wire::sessions::SessionEntry;
-use orden::wire::{Address, ClientMessage, OrderNumber, batch, binary, json, reply};
+use orden::wire::{ClientMessage, OrderNumber, batch, binary, json, reply};
 
 use crate::files::{log_of, name, open};
 
@@ -56,7 +57,9 @@ pub(crate) fn plain_tcp(bytes: &[u8]) {
 /// A key file, or a list of keys.
 pub(crate) fn key_file(bytes: &[u8]) {
     if let Ok(list) = key_file::decode_list(bytes) {
-        drop(orden::core::Grants::new(list));
+        drop(orden::core::Grants::new(
+            list.into_iter().map(KeyFile::into_grant),
+        ));
     }
     if let Ok(file) = KeyFile::decode(bytes) {
         let again = KeyFile::decode(file.encode().as_bytes()).unwrap();

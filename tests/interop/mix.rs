@@ -3,8 +3,9 @@
 use std::thread::JoinHandle;
 
 use orden::client::{Client, Options};
+use orden::net::Address;
+use orden::wire::Name;
 use orden::wire::native::Start;
-use orden::wire::{Address, Name};
 use rustix::process::Signal;
 
 use crate::seen::{self, Line, number_and_text};

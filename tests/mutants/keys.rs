@@ -1,7 +1,6 @@
 //! Names that belong to keys: simulated peers have none, so this is a story of its own.
 
-use orden::core::{Grants, Input, Limits, Now, Packet, Proof, Recovered, Sequencer};
-use orden::wire::key_file::KeyFile;
+use orden::core::{Grant, Grants, Input, Limits, Now, Packet, Proof, Recovered, Sequencer};
 use orden::wire::{Acked, LogId, Name, OrderNumber, PublicKey, binary};
 
 fn proof(number: u8) -> Proof {
@@ -13,13 +12,16 @@ fn proof(number: u8) -> Proof {
 
 /// Ana has a name and a key. Eve has a key, and comes with Ana's routing id.
 pub(crate) fn check() -> Result<(), String> {
-    let file = |number: u8, name: &[u8]| KeyFile {
-        names: vec![Name::new(name).unwrap()].into_iter().collect(),
-        ..KeyFile::new(proof(number).key)
+    let grant = |number: u8, name: &[u8]| {
+        let grant = Grant {
+            names: [Name::new(name).unwrap()].into(),
+            ..Grant::default()
+        };
+        (proof(number).key, grant)
     };
     let (now, log) = (Now::default(), Recovered::nothing(LogId(1)));
     let machine = Sequencer::new(now, Limits::default(), &log, 7);
-    let mut machine = machine.guarded_by(Grants::new([file(1, b"ana"), file(2, b"eve")]));
+    let mut machine = machine.guarded_by(Grants::new([grant(1, b"ana"), grant(2, b"eve")]));
     let mut says = |number: u8, body: &[u8]| {
         machine.step(
             now,

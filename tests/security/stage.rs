@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use orden::broker::{generate_keys, read_public_key, read_secret_key};
+use orden::net::{generate_keys, read_public_key, read_secret_key};
 use orden::wire::{Acked, ClientMessage, Name, OrderNumber, binary};
 use tempfile::TempDir;
 

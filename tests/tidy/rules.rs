@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("wire", 0),
     ("core", 1),
     ("store", 2),
+    ("net", 2),
     ("broker", 3),
     ("client", 3),
 ];
@@ -40,15 +41,20 @@ const IMPURE: &[&str] = &[
 const IMPURE_NAMES: &[&str] = &["std::time::Instant", "std::time::SystemTime"];
 
 const ZMQ_FILES: &[&str] = &[
-    "src/broker/inlet.rs",
-    "src/broker/libzmq.rs",
+    "src/broker/error.rs",
+    "src/broker/exchange.rs",
     "src/broker/monitor.rs",
     "src/broker/sockets.rs",
     "src/broker/transport.rs",
     "src/broker/zap.rs",
     "src/client/transport.rs",
+    "src/net/error.rs",
+    "src/net/keys.rs",
+    "src/net/libzmq.rs",
+    "src/net/monitor.rs",
+    "src/net/polled_socket.rs",
 ];
-const UNSAFE_FILE: &str = "src/broker/libzmq.rs";
+const UNSAFE_FILE: &str = "src/net/libzmq.rs";
 
 pub(crate) fn imports_go_down(source: &Source) -> Vec<Finding> {
     let module = module(&source.path);

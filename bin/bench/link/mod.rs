@@ -11,7 +11,7 @@ pub(super) mod native;
 use std::time::Duration;
 
 use orden::client::Keys;
-use orden::wire::Address;
+use orden::net::Address;
 
 use super::error::Error;
 

@@ -1,9 +1,9 @@
-//! Wakes the dispatcher, which sleeps in a poll, when another thread has something for it.
+//! Wakes a thread that sleeps in a poll when another thread has work for it.
 //!
 //! A descriptor that can be polled along with sockets, and a flag that spares the system call
-//! while nobody sleeps: under load no message costs a wake-up.
+//! while the thread is awake: under load no message costs a wake-up.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,11 +12,11 @@ use rustix::io::Errno;
 
 /// The end that wakes. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Waker(Arc<Shared>);
+pub(crate) struct Waker(Arc<Shared>);
 
 /// The end that sleeps.
 #[derive(Debug)]
-pub(super) struct Sleeper(Arc<Shared>);
+pub(crate) struct Sleeper(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -28,7 +28,7 @@ struct Shared {
 ///
 /// # Errors
 /// When the process has no descriptor left.
-pub(super) fn waker() -> std::io::Result<(Waker, Sleeper)> {
+pub(crate) fn waker() -> std::io::Result<(Waker, Sleeper)> {
     let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let shared = Arc::new(Shared {
         descriptor,
@@ -39,12 +39,12 @@ pub(super) fn waker() -> std::io::Result<(Waker, Sleeper)> {
 
 impl Waker {
     /// Wakes the sleeper, if it sleeps or is about to. What it is to see must be in place before.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         if !self.0.sleeping.swap(false, Ordering::SeqCst) {
             return;
         }
         match rustix::io::write(&self.0.descriptor, &1_u64.to_ne_bytes()) {
-            // Again: the counter is full of wake-ups that nobody has read, which wake as well.
+            // Again: the counter is full of wake-ups that are still unread, which wake as well.
             Ok(_) | Err(Errno::AGAIN) => {}
             Err(error) => panic!("an eventfd can always be written: {error}"),
         }
@@ -53,18 +53,18 @@ impl Waker {
 
 impl Sleeper {
     /// To be polled for reading.
-    pub(super) fn descriptor(&self) -> RawFd {
-        self.0.descriptor.as_raw_fd()
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.0.descriptor.as_fd()
     }
 
-    /// Announces sleep. After this, look once more whether there is something to do: whoever
-    /// brings something from now on wakes.
-    pub(super) fn about_to_sleep(&self) {
+    /// Announces sleep. After this, look once more whether there is something to do: a thread
+    /// that brings work from now on wakes.
+    pub(crate) fn about_to_sleep(&self) {
         self.0.sleeping.store(true, Ordering::SeqCst);
     }
 
     /// Takes the announcement back, and what wake-ups there were.
-    pub(super) fn awake(&self) {
+    pub(crate) fn awake(&self) {
         if self.0.sleeping.swap(false, Ordering::SeqCst) {
             return;
         }
@@ -100,7 +100,7 @@ mod tests {
     fn a_wake_up_is_not_lost_and_none_is_made_for_nothing() {
         let (waker, sleeper) = waker().unwrap();
         waker.wake();
-        assert!(!is_woken(&sleeper), "nobody slept");
+        assert!(!is_woken(&sleeper), "the sleeper is awake");
         sleeper.about_to_sleep();
         waker.wake();
         waker.wake();

@@ -13,39 +13,8 @@
 //! file has a line for each: the key, then `name=…` and `may=…` as often as there are.
 //! Decoding is total, and no error repeats what a line holds: it may be a secret.
 
-use super::key::{BadKey, PublicKey, SecretKey};
-use super::{BadName, Name};
-
-/// What the holder of a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Actions {
-    /// Have messages ordered.
-    pub publish: bool,
-    /// Be sent what is ordered.
-    pub receive: bool,
-    /// Ask the broker about itself, and tell it what to do.
-    pub administer: bool,
-}
-
-impl Actions {
-    /// Nothing.
-    pub const NONE: Self = Self {
-        publish: false,
-        receive: false,
-        administer: false,
-    };
-}
-
-impl Default for Actions {
-    /// What a key may do of which nothing else is said.
-    fn default() -> Self {
-        Self {
-            publish: true,
-            receive: true,
-            administer: false,
-        }
-    }
-}
+use crate::core::{Actions, Grant};
+use crate::wire::{BadKey, BadName, Name, PublicKey, SecretKey};
 
 /// What a key file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +65,16 @@ impl KeyFile {
             names: Vec::new(),
             may: Actions::default(),
         }
+    }
+
+    /// The key, and what it is good for.
+    #[must_use]
+    pub fn into_grant(self) -> (PublicKey, Grant) {
+        let grant = Grant {
+            names: self.names.into_iter().collect(),
+            may: self.may,
+        };
+        (self.public, grant)
     }
 
     /// Reads a key file.
