@@ -3,44 +3,15 @@
 //!
 //! `cargo test --features mutants --test mutants -- --nocapture` prints who was caught, and how.
 
-#![allow(dead_code, reason = "the simulation has more than is asked here")]
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-#[path = "../simulation/broker/mod.rs"]
-mod broker;
-#[path = "../simulation/campaign.rs"]
-mod campaign;
-#[path = "../support/checker/mod.rs"]
-mod checker;
-#[path = "../simulation/counters.rs"]
-mod counters;
-#[path = "../simulation/dice.rs"]
-mod dice;
-#[path = "../simulation/faults.rs"]
-mod faults;
 mod keys;
-#[path = "../simulation/network.rs"]
-mod network;
-#[path = "../simulation/peers/mod.rs"]
-mod peers;
-#[path = "../simulation/plan.rs"]
-mod plan;
-#[path = "../simulation/queue.rs"]
-mod queue;
-#[path = "../simulation/rot.rs"]
-mod rot;
-#[path = "../support/simulated_disk/mod.rs"]
-mod simulated_disk;
-#[path = "../simulation/stage.rs"]
-mod stage;
-#[path = "../simulation/world.rs"]
-mod world;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use campaign::try_seed;
 use orden::core::mutant::Mutant;
+use orden_kit::simulation::campaign::{self, try_seed};
 
 /// A mistake that shows in none of so many worlds goes unnoticed.
 const SEEDS: u64 = 2000;

@@ -1,0 +1,15 @@
+//! Everything that needs no socket and no second process: the machines, the wire, the log on a
+//! simulated disk, whole simulated worlds, and documents that have to agree with the code.
+//!
+//! `cargo test --test machines log::` runs one of the modules.
+
+mod admission;
+mod checker;
+mod fuzz;
+mod libzmq;
+mod log;
+mod participant;
+mod protocol_document;
+mod scenarios;
+mod simulation;
+mod wire_properties;

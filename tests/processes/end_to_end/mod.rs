@@ -1,0 +1,16 @@
+//! The broker as a program: real processes, real sockets, ports that the system chooses.
+//!
+//! What the machine decides is specified in scenarios of its own; here it is whether all of it
+//! arrives.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod acknowledging;
+mod bad_input;
+mod behind;
+mod joining;
+mod many;
+mod plain_tcp;
+mod restarting;
+mod starting;
+mod stopping;

@@ -1,0 +1,20 @@
+//! The real broker and real members, and what befalls them: each test lets faults happen, heals,
+//! lets everybody finish, and has the histories judged. `docs/reliability.md` has the commands
+//! and what came out.
+
+mod broker;
+mod crowd;
+mod fixed;
+mod history;
+mod judge;
+mod judge_itself;
+mod leaving;
+mod member;
+mod nemesis;
+mod network;
+mod processes;
+mod resources;
+mod soak;
+mod stage;
+mod table;
+mod workers;

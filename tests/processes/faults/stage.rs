@@ -1,0 +1,358 @@
+//! A broker process, members behind proxies, faults, and the judgement at the end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use orden::wire::record::{Flags, Record};
+use orden::wire::rendering;
+use tempfile::TempDir;
+
+use crate::faults::broker::Broker;
+use crate::faults::crowd::{Crowd, Wanted};
+use crate::faults::fixed::{Dialect, Fixed};
+use crate::faults::history::{self, Position, digest};
+use crate::faults::judge::{Account, Entry, Evidence, Kind, Verdict};
+use crate::faults::member::Plan;
+use crate::faults::table::Table;
+use orden_kit::clock::{now_us, since_ms, until};
+use orden_kit::proxy::{Proxy, Weather};
+use orden_kit::random::Random;
+use orden_kit::whole_log;
+
+/// Everybody has to be as far as everybody else so long after the last fault.
+pub(crate) const HEALED: Duration = Duration::from_mins(1);
+
+/// What a stage is set with.
+#[derive(Clone, Debug)]
+pub(crate) struct Cast {
+    pub(crate) natives: usize,
+    pub(crate) proxies: usize,
+    /// Where the broker finds other clocks than the machine's, if anywhere.
+    pub(crate) environment: Vec<(String, String)>,
+    /// A binary and a JSON member, too.
+    pub(crate) fixed: bool,
+    /// What the broker is told besides its address and directory.
+    pub(crate) flags: Vec<String>,
+    pub(crate) every: Duration,
+    pub(crate) bytes: u64,
+}
+
+impl Default for Cast {
+    fn default() -> Self {
+        Self {
+            natives: 6,
+            proxies: 2,
+            environment: Vec::new(),
+            fixed: true,
+            flags: flags("--ping-after 1 --away-after 3"),
+            every: Duration::from_millis(20),
+            bytes: 300,
+        }
+    }
+}
+
+pub(crate) fn flags(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+pub(crate) struct Stage {
+    pub(crate) random: Random,
+    pub(crate) seed: u64,
+    // Members first: they end before what they connect to.
+    pub(crate) crowd: Crowd,
+    /// Others who come under the names of the crowd's first members.
+    pub(crate) twins: Crowd,
+    fixed: Vec<Fixed>,
+    pub(crate) proxies: Vec<Proxy>,
+    pub(crate) broker: Option<Broker>,
+    pub(crate) cast: Cast,
+    pub(crate) table: Table,
+    /// Others that take part, not in the crowd, and what they can be held to.
+    pub(crate) others: Vec<(Plan, Kind)>,
+    data: PathBuf,
+    directory: TempDir,
+}
+
+pub(crate) const TWINS: usize = 2;
+
+impl Stage {
+    pub(crate) fn set(cast: Cast) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let data = directory.path().join("log");
+        Self::set_on(cast, directory, &data)
+    }
+
+    /// As `set`, with the log in `data`.
+    pub(crate) fn set_on(cast: Cast, directory: TempDir, data: &Path) -> Self {
+        let (seed, mut random) = Random::from_environment();
+        let broker = Broker::start_in(data, &cast.flags, &cast.environment);
+        let start = |_| Proxy::start(broker.address).expect("a port");
+        let proxies: Vec<Proxy> = (0..cast.proxies).map(start).collect();
+        let address = |index: usize| {
+            let address = proxies[index % proxies.len()].address().to_string();
+            address.parse().expect("an address")
+        };
+        let mut plan = |index: usize| {
+            let mut plan = Plan::new(directory.path(), &format!("m{index:02}"), random.next());
+            plan.every = Some(cast.every);
+            plan.bytes = cast.bytes;
+            plan
+        };
+        let plans: Vec<_> = (0..cast.natives).map(&mut plan).collect();
+        let twins = plans.iter().take(TWINS).enumerate().map(|(index, plan)| {
+            let mut twin = plan.clone();
+            twin.history = directory.path().join(format!("{}.twin", plan.name));
+            twin.every = None;
+            (address(index + 1), twin)
+        });
+        let twins = Crowd::start(twins.collect(), Wanted::Gone);
+        let natives = plans.into_iter().enumerate();
+        let natives = natives
+            .map(|(index, plan)| (address(index), plan))
+            .collect();
+        let crowd = Crowd::start(natives, Wanted::Running);
+        let mut fixed = Vec::new();
+        if cast.fixed {
+            for (name, dialect) in [("bin", Dialect::Binary), ("json", Dialect::Json)] {
+                let mut plan = Plan::new(directory.path(), name, random.next());
+                plan.every = Some(cast.every * 3);
+                let endpoint = format!("tcp://{}", proxies[0].address());
+                fixed.push(Fixed::start(endpoint, plan, dialect));
+            }
+        }
+        let stage = Self {
+            random,
+            seed,
+            crowd,
+            twins,
+            fixed,
+            proxies,
+            broker: Some(broker),
+            cast,
+            table: Table::default(),
+            others: Vec::new(),
+            data: data.to_owned(),
+            directory,
+        };
+        stage.await_recovery(&stage.crowd.positions());
+        stage
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn broker(&mut self) -> &mut Broker {
+        self.broker.as_mut().expect("it runs")
+    }
+
+    pub(crate) fn kill_broker(&mut self) {
+        self.broker.take().expect("it runs").kill();
+    }
+
+    /// What the broker has said to people.
+    pub(crate) fn broker_says(&self) -> String {
+        let file = self.data.with_extension("log");
+        std::fs::read_to_string(file).expect("what the broker says")
+    }
+
+    /// Starts the broker on its log again, and leads everybody there.
+    pub(crate) fn start_broker(&mut self) {
+        let broker = Broker::start_in(&self.data, &self.cast.flags, &self.cast.environment);
+        for proxy in &self.proxies {
+            proxy.aim(broker.address);
+        }
+        self.broker = Some(broker);
+    }
+
+    pub(crate) fn name(index: usize) -> String {
+        format!("m{index:02}")
+    }
+
+    /// Lets a fault happen, which has ended when `inject` returns; waits until everybody is well
+    /// again and notes what it has cost.
+    pub(crate) fn fault(&mut self, what: &'static str, inject: impl FnOnce(&mut Self)) {
+        self.faults(&[what], inject);
+    }
+
+    /// As `fault`, of several at once.
+    pub(crate) fn faults(&mut self, what: &[&'static str], inject: impl FnOnce(&mut Self)) {
+        let before = sum(&self.crowd.positions(), |position| position.confirmed);
+        println!("{what:?}");
+        inject(self);
+        // Starting the broker again is part of the recovery.
+        let healed_at = now_us();
+        self.heal();
+        let positions = self.crowd.positions();
+        self.await_recovery(&positions);
+        let sent = sum(&self.crowd.positions(), |position| position.sent);
+        let ended = self.broker.as_mut().is_none_or(Broker::has_ended);
+        assert!(!ended, "seed {}: the broker has ended by itself", self.seed);
+        for what in what {
+            self.table.note(what, sent - before, since_ms(healed_at));
+        }
+    }
+
+    pub(crate) fn heal(&mut self) {
+        for proxy in &self.proxies {
+            proxy.set_cut(None);
+            proxy.set_weather(Weather::default());
+        }
+        for index in 0..self.cast.natives {
+            self.crowd.want(&Self::name(index), Wanted::Running);
+            if index < TWINS {
+                self.twins.want(&Self::name(index), Wanted::Gone);
+            }
+        }
+        if self.broker.is_none() {
+            self.start_broker();
+        }
+    }
+
+    /// Waits until each member has had something confirmed that it said after it was at
+    /// `positions`, and has seen more than anybody had then.
+    fn await_recovery(&self, positions: &HashMap<String, Position>) {
+        let next = |position: &Position| position.next.map_or(0, |(_, next)| next);
+        let furthest = positions.values().map(next).max().unwrap_or(0);
+        let is_well = |(name, now): (&String, &Position)| {
+            let sent = positions.get(name).map_or(0, |position| position.sent);
+            now.confirmed > sent && next(now) > furthest
+        };
+        let mut last = HashMap::new();
+        let recovered = until(HEALED, || {
+            last = self.crowd.positions();
+            let all = last.len() == self.cast.natives && last.iter().all(is_well);
+            all && self.fixed.iter().all(|fixed| fixed.next() > furthest)
+        });
+        let fixed: Vec<_> = self.fixed.iter().map(Fixed::next).collect();
+        assert!(
+            recovered,
+            "seed {}: not recovered from {positions:#?} but {last:#?}, {fixed:?}",
+            self.seed
+        );
+    }
+
+    /// Lets everybody finish, stops the broker, and judges.
+    pub(crate) fn finish(mut self) -> Verdict {
+        self.heal();
+        self.set_quiet();
+        let drained = self.drain();
+        let seed = self.seed;
+        if let Some(broker) = self.broker.take() {
+            broker.stop();
+        }
+        let evidence = self.gather();
+        let verdict = evidence.judge();
+        self.table.print(&verdict);
+        println!("{verdict:?}");
+        assert!(verdict.complaints.is_empty(), "seed {seed}: {verdict:#?}");
+        assert!(drained, "seed {seed}: not everybody got to the end");
+        verdict
+    }
+
+    /// A plan for one more member, which is `kind`.
+    pub(crate) fn one_more(&mut self, name: &str, kind: Kind) -> Plan {
+        let seed = self.random.next();
+        let mut plan = Plan::new(self.path(), name, seed);
+        plan.every = Some(self.cast.every);
+        plan.bytes = self.cast.bytes;
+        self.others.push((plan.clone(), kind));
+        plan
+    }
+
+    fn set_quiet(&self) {
+        self.crowd.set_quiet(true);
+        for fixed in &self.fixed {
+            fixed.set_quiet(true);
+        }
+        std::fs::write(self.path().join("quiet"), "").expect("space");
+    }
+
+    /// Waits until everything is confirmed and everybody is at the same number, and stays there.
+    fn drain(&self) -> bool {
+        let mut at = None;
+        let mut since = now_us();
+        until(HEALED, || {
+            let positions = self.positions();
+            let next = |position: &Position| position.next.map_or(0, |(_, next)| next);
+            let mut ends: Vec<u64> = positions.values().map(next).collect();
+            ends.extend(self.fixed.iter().map(Fixed::next));
+            let same = ends.iter().all(|end| *end == ends[0]);
+            let confirmed = |position: &Position| position.confirmed == position.sent;
+            let now = (same && positions.values().all(confirmed)).then(|| ends[0]);
+            if now != at {
+                at = now;
+                since = now_us();
+            }
+            at.is_some() && since_ms(since) > 1_500
+        })
+    }
+
+    fn positions(&self) -> HashMap<String, Position> {
+        let mut positions = self.crowd.positions();
+        for (plan, kind) in &self.others {
+            if *kind == Kind::Native {
+                let position = Position::after(&history::read(&plan.history));
+                positions.insert(plan.name.clone(), position);
+            }
+        }
+        positions
+    }
+
+    /// What members and the log tell.
+    fn gather(&self) -> Evidence {
+        let account = |name: &str, file: String, kind| Account {
+            name: name.to_owned(),
+            kind,
+            events: history::read(&self.path().join(file)),
+        };
+        let mut accounts = Vec::new();
+        for name in (0..self.cast.natives).map(Self::name) {
+            accounts.push(account(&name, format!("{name}.history"), Kind::Native));
+        }
+        for name in (0..TWINS).map(Self::name) {
+            accounts.push(account(&name, format!("{name}.twin"), Kind::Passing));
+        }
+        for (plan, kind) in &self.others {
+            let name = &plan.name;
+            accounts.push(account(name, format!("{name}.history"), *kind));
+        }
+        for fixed in &self.fixed {
+            let name = &fixed.name;
+            accounts.push(account(name, format!("{name}.history"), Kind::Fixed));
+        }
+        let (log, floors) = read_log(&self.data);
+        Evidence {
+            log,
+            accounts,
+            floors,
+        }
+    }
+}
+
+fn sum(positions: &HashMap<String, Position>, of: impl Fn(&Position) -> u64) -> u64 {
+    positions.values().map(of).sum()
+}
+
+/// The whole log of a broker that has ended, and what its sessions have acknowledged.
+fn read_log(directory: &Path) -> (Vec<Entry>, BTreeMap<String, u64>) {
+    let mut log = Vec::new();
+    let recovered = whole_log::read(directory, |record| log.push(entry(record)));
+    let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+    let floors = recovered.sessions();
+    let floors = floors.map(|entry| (name(entry.name.as_bytes()), entry.floor.0));
+    (log, floors.collect())
+}
+
+fn entry(record: &Record<'_>) -> Entry {
+    let rendered = rendering::parts(record).concat();
+    Entry {
+        order: record.order.0,
+        sender: String::from_utf8_lossy(record.sender).into_owned(),
+        sequence: record.client_sequence.0,
+        digest: digest(record.sender, record.client_sequence.0, record.payload),
+        rendered: digest(b"", 0, &rendered),
+        is_notice: record.flags.has(Flags::NOTICE),
+    }
+}

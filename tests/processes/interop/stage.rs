@@ -1,0 +1,22 @@
+//! `orden-client` as a process, and the broker's log for comparison.
+
+use crate::interop::seen::{Line, number_and_text};
+use orden_kit::programs::broker::{self, Broker};
+use orden_kit::programs::{self, Program};
+
+/// Starts `orden-client`, with nothing in its environment that would be a flag.
+pub(crate) fn client(broker: &Broker, name: &str, more: &str) -> Program {
+    let mut command = programs::command("orden-client");
+    let address = broker.address();
+    command.args(["--address", address, "--name", name]);
+    command.args(more.split_whitespace());
+    Program::start("orden-client", &mut command)
+}
+
+/// What the broker has ordered, as it has written it down.
+pub(crate) fn the_log(broker: &Broker) -> Vec<Line> {
+    let mut command = broker::command();
+    let end = broker::run(command.args(["log", "dump"]).arg(broker.data()));
+    assert!(end.success(), "{}", end.complaint);
+    end.lines.iter().map(|line| number_and_text(line)).collect()
+}

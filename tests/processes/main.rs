@@ -1,0 +1,14 @@
+//! Real programs, real sockets, real files: the broker, its clients, and what befalls them.
+//!
+//! `cargo test --test processes end_to_end::` runs one of the modules.
+
+mod bench;
+mod client;
+mod crash;
+mod durable_first;
+mod end_to_end;
+mod faults;
+mod hostile;
+mod interop;
+mod peers;
+mod security;
