@@ -19,6 +19,7 @@
     reason = "the next message and the next number are no iterator's"
 )]
 
+pub mod alone;
 pub mod checker;
 pub mod clock;
 pub mod dealer;

@@ -2,7 +2,7 @@
 //! again for one member.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use orden::client::{Clock, Context, connection};
@@ -12,6 +12,7 @@ use crate::faults::history::{self, Position};
 use crate::faults::judge::Kind;
 use crate::faults::member::{Member, Place, Plan};
 use crate::faults::stage::{Cast, HEALED, Stage};
+use orden_kit::alone;
 use orden_kit::clock::{pause, until};
 
 const VARIABLE: &str = "ORDEN_FAULTS_MEMBER";
@@ -23,7 +24,6 @@ struct Worker {
 
 impl Worker {
     fn start(address: &str, plan: &Plan) -> Self {
-        let program = std::env::current_exe().expect("this program");
         let directory = plan.history.parent().expect("a directory");
         let member = format!(
             "{address} {} {} {}",
@@ -31,8 +31,7 @@ impl Worker {
             plan.seed,
             directory.display()
         );
-        let child = Command::new(program)
-            .args(["--exact", "workers::live_alone", "--nocapture"])
+        let child = alone::command(module_path!(), "live_alone")
             .env(VARIABLE, member)
             .stdout(Stdio::null())
             .spawn();
