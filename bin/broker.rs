@@ -6,6 +6,8 @@ mod command_line;
 mod flags;
 #[path = "broker/log_command.rs"]
 mod log_command;
+#[path = "broker/log_dump.rs"]
+mod log_dump;
 #[path = "broker/logging.rs"]
 mod logging;
 #[path = "broker/security.rs"]
@@ -39,8 +41,7 @@ fn main() -> ExitCode {
 fn look_at_log(command: &LogCommand) -> ExitCode {
     match log_command::run(command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is_damage() => fail(2, &error, RESTORE),
-        Err(error) => fail(3, &error, ""),
+        Err(error) => fail(if error.is_damage() { 2 } else { 3 }, &error, error.hint()),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use clap::{Subcommand, ValueEnum};
-use orden::store::{self, Ending, Error, Report, SegmentReport};
+use clap::Subcommand;
+use orden::store::{self, Copied, Ending, Error, Report, Salvaged, SegmentReport, Stretch};
 use orden::wire::OrderNumber;
-use orden::wire::shown::{json_line, text_line};
+
+use crate::log_dump::{self, Dump};
 
 /// What can be done with a log.
 #[derive(Debug, Subcommand)]
@@ -17,29 +19,22 @@ pub(crate) enum LogCommand {
         /// The log's directory
         dir: PathBuf,
     },
-    /// Print the messages of a log, a line each
-    Dump {
+    /// Print the messages of a log that are on disk, a line each
+    Dump(Dump),
+    /// Copy a log, also while a broker writes to it: a broker starts on the copy
+    Backup {
         /// The log's directory
         dir: PathBuf,
-        /// The number of the first message
-        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-        from: u64,
-        /// How many messages (default: all)
-        #[arg(long, value_name = "COUNT")]
-        count: Option<usize>,
-        /// How messages are printed
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        /// Where the copy goes: a directory that is empty or not there yet
+        to: PathBuf,
     },
-}
-
-/// How messages are printed.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Format {
-    /// `17 ana: hola`
-    Text,
-    /// `{"order":17,"from":"ana","message":"hola"}`
-    Json,
+    /// Make a new log, with an id of its own, of the messages that are whole in a damaged one
+    Salvage {
+        /// The damaged log's directory; it stays as it is
+        dir: PathBuf,
+        /// Where the new log goes: a directory that is empty or not there yet
+        to: PathBuf,
+    },
 }
 
 /// Why a look at a log came to nothing, or to something bad.
@@ -54,15 +49,33 @@ pub(crate) enum LogError {
     /// A check found something.
     #[error("the log is not whole: {0} problems")]
     NotWhole(usize),
+    /// A check found no log.
+    #[error("nothing to check: {0}")]
+    Nothing(Error),
 }
 
 impl LogError {
-    /// Whether the log is damaged, rather than out of reach.
+    /// Whether the log is damaged or not there, rather than out of reach.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
             Self::Store(error) => error.is_damage(),
-            Self::NotWhole(_) => true,
+            Self::NotWhole(_) | Self::Nothing(_) => true,
             Self::Print(_) => false,
+        }
+    }
+
+    /// What one can do.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Store(Error::NoLog { .. }) | Self::Nothing(_) => {
+                "give the directory itself that a broker was given with --data"
+            }
+            Self::Store(Error::Trimmed(_)) => "without --from it begins with the oldest message",
+            _ if self.is_damage() => {
+                "restore the directory from a backup, or save what is whole with \
+                 `orden-broker log salvage`"
+            }
+            _ => "",
         }
     }
 }
@@ -70,27 +83,10 @@ impl LogError {
 /// Does what was asked for.
 pub(crate) fn run(command: &LogCommand) -> Result<(), LogError> {
     let result = match command {
-        LogCommand::Check { dir } => {
-            let report = store::check(dir)?;
-            let problems = report.problems.len();
-            io::stdout().write_all(check_report(&report).as_bytes())?;
-            if problems == 0 {
-                Ok(())
-            } else {
-                Err(LogError::NotWhole(problems))
-            }
-        }
-        LogCommand::Dump {
-            dir,
-            from,
-            count,
-            format,
-        } => dump(
-            dir,
-            OrderNumber(*from),
-            count.unwrap_or(usize::MAX),
-            *format,
-        ),
+        LogCommand::Check { dir } => check(dir),
+        LogCommand::Dump(dump) => log_dump::run(dump),
+        LogCommand::Backup { dir, to } => print(&copy_report(&store::backup(dir, to)?)),
+        LogCommand::Salvage { dir, to } => print(&salvage_report(&store::salvage(dir, to)?)),
     };
     match result {
         // Whoever reads has seen enough: `log dump … | head`.
@@ -99,28 +95,81 @@ pub(crate) fn run(command: &LogCommand) -> Result<(), LogError> {
     }
 }
 
-fn dump(dir: &Path, from: OrderNumber, count: usize, format: Format) -> Result<(), LogError> {
-    let mut stdout = io::BufWriter::new(io::stdout().lock());
-    let mut left = count;
-    for chunk in store::dump(dir, from)? {
-        let chunk = chunk?;
-        for record in chunk
-            .records()
-            .filter(|record| record.order >= from)
-            .take(left)
-        {
-            left -= 1;
-            let line = match format {
-                Format::Text => text_line(&record),
-                Format::Json => json_line(&record),
-            };
-            writeln!(stdout, "{line}")?;
-        }
-        if left == 0 {
-            break;
-        }
+fn check(dir: &Path) -> Result<(), LogError> {
+    let report = store::check(dir).map_err(|error| match error {
+        Error::NoLog { .. } => LogError::Nothing(error),
+        error => error.into(),
+    })?;
+    print(&check_report(&report))?;
+    match report.problems.len() {
+        0 => Ok(()),
+        problems => Err(LogError::NotWhole(problems)),
     }
-    Ok(stdout.flush()?)
+}
+
+fn print(text: &str) -> Result<(), LogError> {
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}
+
+fn copy_report(copied: &Copied) -> String {
+    let Copied {
+        log_id,
+        messages,
+        segments,
+        bytes,
+    } = copied;
+    format!(
+        "log {:016x}: copied {} in {segments} segments, {bytes} bytes\n",
+        log_id.0,
+        shown(messages)
+    )
+}
+
+fn salvage_report(salvaged: &Salvaged) -> String {
+    let mut text = String::new();
+    let mut write = |line: std::fmt::Arguments<'_>| {
+        writeln!(text, "{line}").expect("a string takes all");
+    };
+    for problem in &salvaged.problems {
+        write(format_args!("PROBLEM {problem}"));
+    }
+    let mut before: Option<&Stretch> = None;
+    for stretch in &salvaged.stretches {
+        if let Some(before) = before.replace(stretch) {
+            write(format_args!(
+                "LOST {}",
+                shown(&(before.was.end..stretch.was.start))
+            ));
+        }
+        let same = stretch.was.start == stretch.now;
+        let renumbered = if same {
+            String::new()
+        } else {
+            format!(", now from {} on", stretch.now)
+        };
+        write(format_args!("saved {}{renumbered}", shown(&stretch.was)));
+    }
+    let count: u64 = (salvaged.stretches.iter())
+        .map(|stretch| stretch.was.end.since(stretch.was.start))
+        .sum();
+    write(format_args!(
+        "new log {:016x}: {count} messages, no sessions",
+        salvaged.log_id.0
+    ));
+    text
+}
+
+/// A range of messages in words.
+pub(crate) fn shown(messages: &Range<OrderNumber>) -> String {
+    match messages.end.since(messages.start) {
+        0 => "no messages".into(),
+        1 => format!("message {}", messages.start),
+        count => format!(
+            "messages {} to {}",
+            messages.start,
+            messages.start.plus(count - 1)
+        ),
+    }
 }
 
 fn check_report(report: &Report) -> String {

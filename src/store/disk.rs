@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::medium::{File, Medium};
 
 /// The file whose lock says that a broker has the directory.
-const LOCK: &str = "LOCK";
+pub(super) const LOCK: &str = "LOCK";
 
 /// A directory of the file system.
 #[derive(Debug)]

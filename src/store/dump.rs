@@ -1,158 +1,198 @@
 //! What is in a log, batch by batch, for people and scripts. It only reads, and a broker may be
-//! writing all the while: the end is where the log ended when the dump came to it.
+//! writing and letting old segments go all the while.
 
-use std::collections::VecDeque;
-use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Error;
+use super::cursor::Cursor;
 use super::disk::Disk;
 use super::medium::Medium;
-use super::segment::Sequence;
 use super::survey::{self, Segment, damaged};
+use super::vouched::{Vouched, Wrong};
 use super::walk::{Check, Step, Walk};
 use crate::core::Chunk;
 use crate::wire::batch::Kind;
 use crate::wire::{DecodeError, OrderNumber};
 
-/// The batches of a log, in order, every byte checked; ends after the first error it yields.
+/// The batches of a log, in order, every byte checked, up to what is known to be on disk.
+///
+/// `next` gives `None` where the log ended when the dump began; asked again, it goes on with what
+/// has come since. After an error there is nothing more.
 pub struct Dump {
     medium: Arc<dyn Medium>,
-    waiting: VecDeque<Sequence>,
-    open: Option<(Segment, Walk)>,
-    next: OrderNumber,
+    cursor: Cursor,
     from: OrderNumber,
+    /// Whether what is written but not known to be on disk is given, too.
+    unsynced: bool,
+    open: Option<Reading>,
+    /// Whether the end was reached, so that what is new is looked for.
+    at_end: bool,
+    failed: bool,
 }
 
-/// Dumps the log in a directory, from the batch that holds `from`.
+/// Dumps the log in a directory, from the batch that holds `from`; without it, from the oldest
+/// message that is kept.
 ///
 /// # Errors
-/// [`Error::Trimmed`] if that is no longer kept; damage in the list of segments or their headers.
-pub fn dump(directory: &Path, from: OrderNumber) -> Result<Dump, Error> {
+/// [`Error::NoLog`] if there is none; [`Error::Trimmed`] if `from` is no longer kept; damage in
+/// the list of segments or their headers.
+pub fn dump(directory: &Path, from: impl Into<Option<OrderNumber>>) -> Result<Dump, Error> {
     dump_on(Arc::new(Disk::existing(directory)), from)
 }
 
-/// Dumps a log, from the batch that holds `from`.
+/// Dumps a log, as [`dump`] does.
 ///
 /// # Errors
 /// As [`dump`].
-pub fn dump_on(medium: Arc<dyn Medium>, from: OrderNumber) -> Result<Dump, Error> {
-    let mut waiting = VecDeque::from(survey::list_beside_a_broker(&*medium)?);
-    let mut next = OrderNumber(0);
-    if let Some(&oldest) = waiting.front() {
-        next = survey::open(&*medium, oldest)?.header.first;
-        if from < next {
-            return Err(Error::Trimmed(next));
-        }
-    }
-    // Of the segments that begin at or before `from`, only the last is of interest.
-    while let Some(&second) = waiting.get(1) {
-        let first = survey::open(&*medium, second)?.header.first;
-        if first > from {
-            break;
-        }
-        next = first;
-        waiting.pop_front();
-    }
-    Ok(Dump {
+pub fn dump_on(
+    medium: Arc<dyn Medium>,
+    from: impl Into<Option<OrderNumber>>,
+) -> Result<Dump, Error> {
+    let from = from.into();
+    let mut dump = Dump {
+        cursor: Cursor::begin(&*medium, from)?,
         medium,
-        waiting,
+        from: from.unwrap_or(OrderNumber(0)),
+        unsynced: false,
         open: None,
-        next,
-        from,
-    })
+        at_end: false,
+        failed: false,
+    };
+    dump.enter()?;
+    Ok(dump)
 }
 
 impl Dump {
+    /// Gives also what is written and not known to be on disk: a power cut can take these
+    /// messages back and give their numbers to others.
+    #[must_use]
+    pub fn with_unsynced(mut self) -> Self {
+        self.unsynced = true;
+        self
+    }
+
+    /// The messages that were written but not known to be on disk when the end was reached.
+    #[must_use]
+    pub fn not_yet_safe(&self) -> Range<OrderNumber> {
+        let reading = self.open.as_ref();
+        reading.map_or(OrderNumber(0)..OrderNumber(0), |reading| {
+            reading.vouched.safe().1..reading.vouched.written().1
+        })
+    }
+
     fn step(&mut self) -> Result<Option<Chunk>, Error> {
+        if std::mem::take(&mut self.at_end) {
+            self.cursor.look_again(&*self.medium)?;
+            self.advance()?;
+        }
         loop {
-            if self.open.is_none() {
-                let Some(sequence) = self.waiting.pop_front() else {
-                    return Ok(None);
-                };
-                self.open = Some(self.enter(sequence)?);
-            }
-            let Some((segment, walk)) = &mut self.open else {
-                continue;
+            let Some(reading) = &mut self.open else {
+                return Ok(None);
             };
-            let sequence = segment.header.sequence;
-            if let Some(chunk) = batch_from(self.from, walk)
-                .map_err(|failed| failed.at(survey::path(&*self.medium, sequence)))?
-            {
-                self.next = chunk.end();
+            // Before a segment that follows everything is safe: it was synced first.
+            let full = self.cursor.has_more();
+            let (end, next) = if full || self.unsynced {
+                reading.vouched.written()
+            } else {
+                reading.vouched.safe()
+            };
+            let path = || survey::path(&*self.medium, reading.segment.header.sequence);
+            // What nothing vouches for may be torn.
+            let sound = if full { end } else { reading.vouched.safe().0 };
+            if let Some(chunk) = batch_before(end, sound, self.from, &mut reading.walk, path)? {
                 return Ok(Some(chunk));
             }
-            self.next = walk.next_order();
-            if self.waiting.is_empty() {
-                // It may have been continued since the list was made.
-                let later = survey::list_beside_a_broker(&*self.medium)?.into_iter();
-                self.waiting.extend(later.filter(|&later| later > sequence));
-                if self.waiting.is_empty() {
-                    self.open = None;
-                    return Ok(None);
-                }
-                // Then there may be more in this one, too.
-                walk.refresh()
-                    .map_err(Error::io("read", survey::path(&*self.medium, sequence)))?;
-                continue;
+            if !full {
+                self.at_end = true;
+                return Ok(None);
             }
-            self.open = None;
+            self.cursor.leave(next);
+            self.enter()?;
         }
     }
 
-    fn enter(&self, sequence: Sequence) -> Result<(Segment, Walk), Error> {
-        let segment = survey::open(&*self.medium, sequence)?;
-        survey::joins(&*self.medium, Some(self.next), &segment.header)?;
-        let (file, identity) = (Arc::clone(&segment.file), segment.header.identity);
-        let walk = Walk::new(file, Check::Everything, identity, self.next)
-            .map_err(Error::io("read", survey::path(&*self.medium, sequence)))?;
-        Ok((segment, walk))
+    fn enter(&mut self) -> Result<(), Error> {
+        self.open = match self.cursor.enter(&*self.medium)? {
+            Some(segment) => Some(Reading::new(&*self.medium, segment)?),
+            None => None,
+        };
+        self.advance()
+    }
+
+    fn advance(&mut self) -> Result<(), Error> {
+        let Some(reading) = &mut self.open else {
+            return Ok(());
+        };
+        let path = || survey::path(&*self.medium, reading.segment.header.sequence);
+        let advanced = reading.vouched.advance();
+        advanced
+            .map_err(Error::io("read", path()))?
+            .map_err(|wrong| wrong.at(path()))
     }
 }
 
-/// Why a walk did not give a batch.
-enum Failed {
-    Io(io::Error),
-    Damaged(u64, OrderNumber, String),
+/// A segment while it is read.
+struct Reading {
+    segment: Segment,
+    walk: Walk,
+    vouched: Vouched,
 }
 
-impl Failed {
-    fn at(self, file: PathBuf) -> Error {
-        match self {
-            Self::Io(error) => Error::io("read", file)(error),
-            Self::Damaged(offset, order, what) => damaged(file, offset, Some(order), what),
-        }
+impl Reading {
+    fn new(medium: &dyn Medium, segment: Segment) -> Result<Self, Error> {
+        let (file, header) = (Arc::clone(&segment.file), &segment.header);
+        let reading = || Error::io("read", survey::path(medium, header.sequence));
+        let walk = Walk::new(file, Check::Everything, header.identity, header.first);
+        Ok(Self {
+            walk: walk.map_err(reading())?,
+            vouched: Vouched::new(&segment, Check::Headers).map_err(reading())?,
+            segment,
+        })
     }
 }
 
-/// The next batch that holds messages from `from` on; `None` where the segment ends so far.
-fn batch_from(from: OrderNumber, walk: &mut Walk) -> Result<Option<Chunk>, Failed> {
-    let mut seen_mark = None;
-    loop {
+/// The next batch before byte `end` that holds messages from `from` on. Before byte `sound` an
+/// invalid batch is damage, behind it the end.
+fn batch_before(
+    end: u64,
+    sound: u64,
+    from: OrderNumber,
+    walk: &mut Walk,
+    path: impl Fn() -> PathBuf,
+) -> Result<Option<Chunk>, Error> {
+    let mut looked_again = false;
+    while walk.offset() < end {
         let next = walk.next_order();
-        let (offset, reason) = match walk.step().map_err(Failed::Io)? {
+        let (offset, what) = match walk.step().map_err(Error::io("read", path()))? {
             Step::Batch { header, bytes, .. } => {
                 if header.kind == Kind::Messages && header.end() > from {
-                    let wrong = |reason: DecodeError| Failed::Damaged(0, next, reason.to_string());
+                    let wrong =
+                        |reason: DecodeError| damaged(path(), 0, Some(next), reason.to_string());
                     return Chunk::new(bytes.to_vec()).map(Some).map_err(wrong);
                 }
                 continue;
             }
-            Step::Foreign { offset, what } => return Err(Failed::Damaged(offset, next, what)),
-            Step::End { offset, reason } => (offset, reason),
+            Step::Foreign { offset, what } => (offset, what),
+            Step::End { offset, reason } => (offset, reason.to_string()),
         };
-        let Some(mark) = walk.mark_behind().map_err(Failed::Io)? else {
+        // What was read ahead may be older than what vouches for it.
+        if looked_again && offset >= sound {
             return Ok(None);
-        };
-        if seen_mark == Some(offset) {
-            let what = format!("{reason}, and by the mark at byte {mark} this had been safe");
-            return Err(Failed::Damaged(offset, next, what));
         }
-        // It may have been written since it was read: what lies before a mark that was there by
-        // then must be valid by now.
-        seen_mark = Some(offset);
-        walk.refresh().map_err(Failed::Io)?;
+        if looked_again {
+            return Err(damaged(path(), offset, Some(next), what));
+        }
+        looked_again = true;
+        walk.refresh().map_err(Error::io("read", path()))?;
+    }
+    Ok(None)
+}
+
+impl Wrong {
+    pub(super) fn at(self, file: PathBuf) -> Error {
+        damaged(file, self.offset, Some(self.order), self.what)
     }
 }
 
@@ -160,11 +200,11 @@ impl Iterator for Dump {
     type Item = Result<Chunk, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let step = self.step();
-        if step.is_err() {
-            self.open = None;
-            self.waiting.clear();
+        if self.failed {
+            return None;
         }
+        let step = self.step();
+        self.failed = step.is_err();
         step.transpose()
     }
 }

@@ -37,6 +37,17 @@ pub enum Error {
     /// Another broker has the directory.
     #[error("{}: in use by another broker; one directory serves one broker", .0.display())]
     InUse(PathBuf),
+    /// A directory without a log.
+    #[error("no log in {}: {what}", directory.display())]
+    NoLog {
+        /// The directory.
+        directory: PathBuf,
+        /// What is there instead.
+        what: &'static str,
+    },
+    /// A directory that a copy was to go to, and that holds something.
+    #[error("{} is not empty: a log is copied into a directory of its own", .0.display())]
+    NotEmpty(PathBuf),
     /// No room for another segment.
     #[error("no space for the log: {0}")]
     NoSpace(io::Error),

@@ -5,10 +5,10 @@
 //! looked at again, after the mark that vouches for it was seen.
 
 use std::collections::VecDeque;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::cursor::is_gone;
 use super::disk::Disk;
 use super::medium::Medium;
 use super::segment::{HEADER_LEN, Header, Sequence};
@@ -69,7 +69,8 @@ pub enum Ending {
 /// Checks every byte of the log in a directory.
 ///
 /// # Errors
-/// If the directory or a file of it cannot be read. Damage is no error here, but in the report.
+/// [`Error::NoLog`] if there is no segment; if the directory or a file of it cannot be read.
+/// Damage is no error here, but in the report.
 pub fn check(directory: &Path) -> Result<Report, Error> {
     check_on(&Disk::existing(directory))
 }
@@ -87,6 +88,9 @@ pub fn check_on(medium: &dyn Medium) -> Result<Report, Error> {
     };
     let mut previous: Option<Header> = None;
     let mut waiting = segments(medium, &mut report)?;
+    if waiting.is_empty() {
+        return Err(survey::no_log(medium)?);
+    }
     while let Some(sequence) = waiting.pop_front() {
         let segment = match survey::open(medium, sequence) {
             Ok(segment) => segment,
@@ -145,7 +149,7 @@ fn segments(medium: &dyn Medium, report: &mut Report) -> Result<VecDeque<Sequenc
 /// Whether a segment is not there since retention took it after the list was made.
 fn was_let_go(medium: &dyn Medium, sequence: Sequence, error: &Error) -> Result<bool, Error> {
     match error {
-        Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+        error if is_gone(error) => {
             let now = survey::list_all(medium)?;
             Ok(now.first().is_some_and(|&oldest| oldest > sequence))
         }

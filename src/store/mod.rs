@@ -7,7 +7,13 @@
 //!  recovery   opening: torn or damaged?    helper    the next segment, made ready beside
 //!  begin      a segment's head and name    retention what is kept
 //!  segment    a file's header and name     mark      what proves that bytes had been synced
-//!  inspect    is a log whole? from outside  dump    what is in it, from outside
+//!
+//!  from outside, beside a broker:
+//!  inspect    is a log whole?              dump      what is in it
+//!  backup     a copy of it                 salvage   a new log of what is whole in a damaged one
+//!  cursor     from segment to segment      vouched   how far a segment is on disk
+//!  survey     which segments there are     walk      from batch to batch
+//!
 //!  medium     what files must be able to do; disk is the real one, tests simulate another
 //! ```
 //!
@@ -18,8 +24,10 @@ pub mod mark;
 pub mod medium;
 pub mod segment;
 
+mod backup;
 mod begin;
 mod catalog;
+mod cursor;
 mod disk;
 mod dump;
 mod error;
@@ -29,11 +37,16 @@ mod inspect;
 mod log;
 mod memory;
 mod reader;
+mod rebuilt;
 mod recovery;
 mod retention;
+mod salvage;
 mod survey;
+mod unfinished;
+mod vouched;
 mod walk;
 
+pub use backup::{Copied, backup, backup_on};
 pub use dump::{Dump, dump, dump_on};
 pub use error::Error;
 pub use helper::Beside;
@@ -41,6 +54,7 @@ pub use inspect::{Ending, Report, SegmentReport, check, check_on};
 pub use log::{Log, LogReader, Opened};
 pub use memory::{DEFAULT_RETAIN_BYTES, memory};
 pub use recovery::Repair;
+pub use salvage::{Salvaged, Stretch, salvage, salvage_on};
 pub use segment::Identity;
 
 use std::io;

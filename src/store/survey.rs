@@ -1,17 +1,20 @@
 //! Which segments there are, and whether their headers agree: what opening and inspecting a log
 //! have in common. It reads headers only, so its time does not grow with what they hold.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Error;
+use super::disk::LOCK;
 use super::medium::{File, Medium};
-use super::segment::{BadHeader, FORMAT, HEADER_LEN, Header, Sequence};
+use super::segment::{BadHeader, FILLING, FORMAT, HEADER_LEN, Header, Sequence};
 use crate::wire::OrderNumber;
 
 /// What can be done about nearly all damage.
 pub(super) const RESTORE: &str = "restore the file from a copy, or begin a new log in another \
      directory; the broker does not start on a log that it cannot vouch for";
+/// What is said of a gap in the segments.
+pub(super) const MISSING: &str = "this segment is missing, although there are older and newer ones";
 /// What can be done about a file that has become shorter.
 const LENGTHEN: &str = "restore the file from a copy; or give up what was cut off, by bringing \
      it back to its length with `truncate -s`";
@@ -39,8 +42,7 @@ pub(super) fn list(medium: &dyn Medium) -> Result<Vec<Sequence>, Error> {
     let sequences = list_all(medium)?;
     for pair in sequences.windows(2) {
         if pair[0].next() != pair[1] {
-            let what = "this segment is missing, although there are older and newer ones";
-            return Err(damaged(path(medium, pair[0].next()), 0, None, what));
+            return Err(damaged(path(medium, pair[0].next()), 0, None, MISSING));
         }
     }
     Ok(sequences)
@@ -59,6 +61,23 @@ pub(super) fn list_beside_a_broker(medium: &dyn Medium) -> Result<Vec<Sequence>,
     listed
 }
 
+/// The error for a directory without a segment, which says what is there instead.
+pub(super) fn no_log(medium: &dyn Medium) -> Result<Error, Error> {
+    let names = medium.list().map_err(Error::io("list", medium.place()))?;
+    let what = if names.is_empty() {
+        "the directory is empty"
+    } else if names.iter().any(|name| name == LOCK || name == FILLING) {
+        "a broker has used the directory, but it holds no segment: they are gone, or its first \
+         start was cut short"
+    } else {
+        "the directory holds other files, but no segment"
+    };
+    Ok(Error::NoLog {
+        directory: medium.place().to_owned(),
+        what,
+    })
+}
+
 /// Opens a segment, to read only, and checks its header by itself.
 pub(super) fn open(medium: &dyn Medium, sequence: Sequence) -> Result<Segment, Error> {
     let path = path(medium, sequence);
@@ -70,17 +89,7 @@ pub(super) fn open(medium: &dyn Medium, sequence: Sequence) -> Result<Segment, E
     let read = file
         .read_at(&mut bytes, 0)
         .map_err(Error::io("read", &path))?;
-    let header = match Header::decode(&bytes[..read]) {
-        Ok(header) => header,
-        Err(BadHeader::Damaged(what)) => return Err(damaged(path, 0, None, what)),
-        Err(BadHeader::Newer(found)) => {
-            return Err(Error::NewerFormat {
-                file: path,
-                found,
-                known: FORMAT,
-            });
-        }
-    };
+    let header = decode(&bytes[..read], &path)?;
     if header.sequence != sequence {
         let what = format!("this is segment {} by its header", header.sequence.0);
         return Err(damaged(path, 0, Some(header.first), what));
@@ -95,6 +104,18 @@ pub(super) fn open(medium: &dyn Medium, sequence: Sequence) -> Result<Segment, E
         });
     }
     Ok(Segment { header, file, size })
+}
+
+/// Reads the header of the segment in the file `path`.
+pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Header, Error> {
+    Header::decode(bytes).map_err(|bad| match bad {
+        BadHeader::Damaged(what) => damaged(path.to_owned(), 0, None, what),
+        BadHeader::Newer(found) => Error::NewerFormat {
+            file: path.to_owned(),
+            found,
+            known: FORMAT,
+        },
+    })
 }
 
 /// Checks that a segment is of the same log as another, older one.

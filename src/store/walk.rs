@@ -79,17 +79,22 @@ impl Walk {
         self.next
     }
 
+    /// Where the next batch begins, or would.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The log that the segment is of.
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
+    }
+
     /// Looks at the same place again, and with the size that the file has now: for readers of
     /// a log that is being written to.
     pub(super) fn refresh(&mut self) -> io::Result<()> {
         self.size = self.file.size()?;
         self.piece.clear();
         Ok(())
-    }
-
-    /// The first mark behind the walk's place.
-    pub(super) fn mark_behind(&self) -> io::Result<Option<u64>> {
-        Ok(remains(&*self.file, self.offset, self.identity)?.mark)
     }
 
     /// Goes over one batch; stays in place on anything else.
@@ -119,6 +124,23 @@ impl Walk {
             header,
             bytes: &self.piece[start..start + header.length],
         })
+    }
+
+    /// The batch at the walk's place, and what should be its body, by its header alone. `None` if
+    /// the header is damaged.
+    pub(super) fn by_its_header(&mut self) -> io::Result<Option<(Header, &[u8])>> {
+        let left = usize::try_from(self.size.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let head = self.read(batch::HEADER_LEN.min(left))?;
+        let length = read_u32(head, batch::field::LENGTH).unwrap_or(0) as usize;
+        let bytes = self.read(length.clamp(batch::HEADER_LEN.min(left), left))?;
+        let header = Header::decode(bytes).ok();
+        Ok(header.map(|header| (header, &bytes[batch::HEADER_LEN..header.length])))
+    }
+
+    /// Goes on elsewhere, where the next message must have the number `next`.
+    pub(super) fn resume(&mut self, offset: u64, next: OrderNumber) {
+        self.offset = offset;
+        self.next = next;
     }
 
     /// `length` bytes at the walk's place, or as many as there are.

@@ -14,4 +14,5 @@ mod document;
 pub(crate) mod files;
 mod flips;
 mod outside;
+mod salvage;
 mod space;

@@ -1,5 +1,6 @@
 //! A log looked at from outside, and read by others, while a broker writes to it.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ fn a_dump_begins_where_it_is_told_to() {
         );
         assert_eq!(chunks.last().unwrap().end(), OrderNumber(1000));
     }
+    let first = store::dump(directory.path(), None).unwrap().next();
+    assert_eq!(first.unwrap().unwrap().first(), oldest);
     let trimmed = store::dump(directory.path(), OrderNumber(0)).err().unwrap();
     assert!(matches!(trimmed, store::Error::Trimmed(at) if at == oldest));
 }
@@ -118,19 +121,12 @@ fn checks_dumps_and_readers_run_beside_a_writer() {
         });
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                let oldest = store::check(directory.path()).unwrap().segments[0].first;
-                // What is oldest may be let go before it is dumped.
-                let Ok(dump) = store::dump(directory.path(), oldest) else {
-                    continue;
-                };
-                for chunk in dump {
-                    let chunk = match chunk {
-                        Ok(chunk) => chunk,
-                        Err(error) => {
-                            assert!(!error.is_damage(), "{error}");
-                            break;
-                        }
-                    };
+                // Whatever is let go meanwhile, it goes on to where the log ended.
+                let mut next = None;
+                for chunk in store::dump(directory.path(), None).unwrap() {
+                    let chunk = chunk.unwrap();
+                    assert_eq!(*next.get_or_insert(chunk.first()), chunk.first());
+                    next = Some(chunk.end());
                     for record in chunk.records() {
                         let length = record.payload.len() - 8;
                         assert_eq!(record.payload, payload(record.order.0, length));
@@ -153,9 +149,84 @@ fn checks_dumps_and_readers_run_beside_a_writer() {
                 }
             });
         }
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let parent = tempfile::tempdir().unwrap();
+                copy_and_open(directory.path(), &parent.path().join("copy"));
+            }
+        });
         write(&mut *log, 10, 6000);
         let (_never, wait) = std::sync::mpsc::channel::<()>();
         assert!(wait.recv_timeout(Duration::from_millis(50)).is_err());
         done.store(true, Ordering::Relaxed);
     });
+}
+
+/// A copy made at any moment is whole, and a log opens on it.
+fn copy_and_open(directory: &Path, to: &Path) {
+    let copied = store::backup(directory, to).unwrap();
+    let report = store::check(to).unwrap();
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    assert_eq!(report.log_id, Some(copied.log_id));
+    let opened = store::open(&Options::new(to)).unwrap();
+    let (oldest, next) = (opened.recovered.oldest, opened.recovered.next);
+    assert_eq!(oldest..next, copied.messages);
+    assert_eq!(opened.repair, None);
+    let seen = read_all(&mut *opened.log.reader(), oldest.0).unwrap();
+    batches::assert_messages(&seen, oldest.0, next.0);
+    // From the second segment on, the snapshot knows the sender.
+    let last = batches::last_sequence(&opened.recovered);
+    assert!(last == next.0 || copied.segments == 1);
+}
+
+#[test]
+fn what_is_no_log_is_not_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let no_log = |error: store::Error| matches!(error, store::Error::NoLog { .. });
+    let to = directory.path().join("to");
+    for name in ["", "notes.txt", "LOCK", "next.filling"] {
+        let dir = directory.path().join(format!("with-{name}"));
+        std::fs::create_dir(&dir).unwrap();
+        if !name.is_empty() {
+            std::fs::write(dir.join(name), vec![0; 4096]).unwrap();
+        }
+        assert!(no_log(store::check(&dir).unwrap_err()), "{name}");
+        assert!(no_log(store::dump(&dir, None).err().unwrap()), "{name}");
+        assert!(no_log(store::backup(&dir, &to).unwrap_err()), "{name}");
+        assert!(no_log(store::salvage(&dir, &to).unwrap_err()), "{name}");
+        assert!(!to.exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_dump_shows_what_is_on_disk_and_goes_on_with_what_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options {
+        segment_bytes: SEGMENT,
+        ..Options::new(directory.path())
+    };
+    let mut log = store::open(&options).unwrap().log;
+    write(&mut *log, 0, 5);
+    let log_id = log.log_id();
+    log.append(&chunk_of(log_id, 5, &[100, 100], 1)).unwrap();
+    log.publish().unwrap();
+    let ends = |dump: &mut store::Dump| dump.map(|chunk| chunk.unwrap().end().0).last();
+    let mut dump = store::dump(directory.path(), None).unwrap();
+    assert_eq!(ends(&mut dump), Some(5));
+    assert_eq!(dump.not_yet_safe(), OrderNumber(5)..OrderNumber(7));
+    let mut all = store::dump(directory.path(), None).unwrap().with_unsynced();
+    assert_eq!(ends(&mut all), Some(7));
+    assert_eq!(ends(&mut dump), None);
+    log.sync().unwrap();
+    assert_eq!(ends(&mut dump), Some(7));
+    assert!(dump.not_yet_safe().is_empty());
+    // Over the ends of segments, too, and after another start.
+    write(&mut *log, 7, 1000);
+    assert_eq!(ends(&mut dump), Some(1000));
+    drop(log);
+    let mut log = store::open(&options).unwrap().log;
+    assert_eq!(ends(&mut dump), None);
+    write(&mut *log, 1000, 1010);
+    log.close().unwrap();
+    assert_eq!(ends(&mut dump), Some(1010));
 }

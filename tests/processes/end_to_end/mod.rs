@@ -9,6 +9,7 @@ mod acknowledging;
 mod bad_input;
 mod behind;
 mod joining;
+mod log_tools;
 mod many;
 mod plain_tcp;
 mod restarting;

@@ -52,11 +52,13 @@ fn host_and_port(endpoint: &str) -> &str {
 }
 
 impl Broker {
-    /// One that keeps its log in a directory that goes with it.
+    /// One that keeps its log in a directory that goes with it, unless it is given another one.
     pub fn start(flags: &[&str]) -> Self {
         let data = TempDir::with_prefix("orden-").expect("a directory for temporary files");
         let mut all = with_address(flags);
-        all.extend(["--data".into(), data.path().into()]);
+        if !flags.contains(&"--data") {
+            all.extend(["--data".into(), data.path().into()]);
+        }
         let stopped = Stopped {
             flags: all,
             data: Arc::new(data),
