@@ -31,6 +31,7 @@ pub mod scripts;
 pub mod simulated_disk;
 pub mod simulation;
 pub mod whole_log;
+pub mod zmtp;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

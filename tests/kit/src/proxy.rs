@@ -144,7 +144,13 @@ impl Proxy {
 
     /// Ends every connection in good order, wherever in a frame it is.
     pub fn close(&self) -> usize {
-        self.each(|link| link.fate.store(GONE, Ordering::SeqCst))
+        self.each(|link| {
+            link.fate.store(GONE, Ordering::SeqCst);
+            for side in [&link.client, &link.broker] {
+                // One that is gone already needs no end.
+                side.shutdown(Shutdown::Both).ok();
+            }
+        })
     }
 
     /// Ends one way of every connection; the other stays open.

@@ -28,7 +28,7 @@ use std::thread::spawn;
 use std::time::Duration;
 
 use mutate::mutated;
-use orden_kit::simulated_disk::Random;
+use orden_kit::random::Random;
 
 /// Mutations in an ordinary test run.
 const MUTATIONS: u64 = 3_000;
@@ -51,15 +51,16 @@ fn try_target(name: &str, target: Target, mut inputs: Vec<Vec<u8>>) {
     }
     let seconds = std::env::var("ORDEN_FUZZ_SECONDS").ok();
     let seconds: Option<u64> = seconds.map(|text| text.parse().unwrap());
-    let mut random = Random(0);
+    let mut random = Random::new(0);
     let Some(seconds) = seconds else {
         for _ in 0..MUTATIONS {
             try_one(name, target, &mutated(&inputs, &mut random));
         }
         return;
     };
-    random.0 = getrandom::u64().unwrap();
-    println!("{name}: seed {}", random.0);
+    let seed = getrandom::u64().unwrap();
+    println!("{name}: seed {seed}");
+    random = Random::new(seed);
     let (_alive, over) = channel::<()>();
     let (stop, stopped) = channel();
     spawn(move || {

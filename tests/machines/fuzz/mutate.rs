@@ -1,6 +1,6 @@
 //! Bytes made of other bytes, in the ways that find mistakes.
 
-use orden_kit::simulated_disk::Random;
+use orden_kit::random::Random;
 
 /// Numbers at whose edges mistakes live.
 const EDGES: [u64; 10] = [

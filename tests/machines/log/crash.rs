@@ -12,7 +12,8 @@ use orden::store::{self, Beside, Error, Opened, Options};
 use orden::wire::Epoch;
 use orden::wire::batch::Kind;
 use orden::wire::sessions::SessionEntry;
-use orden_kit::simulated_disk::{Done, Fault, Leaves, Random, SimulatedDisk};
+use orden_kit::random::Random;
+use orden_kit::simulated_disk::{Done, Fault, Leaves, SimulatedDisk};
 
 const SEGMENT: u64 = 4096;
 
@@ -163,14 +164,14 @@ fn at_every_operation(rounds: u64, mut check: impl FnMut(&SimulatedDisk, &Model,
     let mut model = Model::default();
     let disk = SimulatedDisk::new();
     for round in 0..rounds {
-        model.write(&disk, 8, &mut Random(round), "before");
+        model.write(&disk, 8, &mut Random::new(round), "before");
     }
     let files = disk.files();
     for at in 1.. {
         let disk = SimulatedDisk::with_files(&files);
         disk.fail_at(at, Fault::PowerCut);
         let mut model = model.clone();
-        model.write(&disk, 14, &mut Random(rounds), "before");
+        model.write(&disk, 14, &mut Random::new(rounds), "before");
         check(&disk, &model, at);
         if disk.operations() < at {
             return;
@@ -193,7 +194,7 @@ fn a_power_cut_at_every_operation_loses_nothing_that_was_synced() {
                     assert_eq!(again.next, first.next, "{told}: recovery is not idempotent");
                     assert_eq!(last_sequence(&again), last_sequence(&first));
                 }
-                model.write(&disk, 3, &mut Random(at), &told);
+                model.write(&disk, 3, &mut Random::new(at), &told);
                 let disk = disk.after_power_cut(leaves);
                 model.open(&disk, &format!("{told}, then written on"));
             }
@@ -214,7 +215,7 @@ fn a_kill_loses_nothing_and_what_is_found_is_safe() {
             let again = model.open(&disk, &told).recovered;
             assert_eq!(again.next, found.next, "{told}: found, told of, and lost");
             // And so must what is written after it, wherever the kill left things.
-            model.write(&killed, 3, &mut Random(at), &told);
+            model.write(&killed, 3, &mut Random::new(at), &told);
             let disk = killed.after_power_cut(Leaves::Nothing);
             model.open(&disk, &format!("{told}, then written on"));
         });
@@ -251,7 +252,7 @@ fn recovery_may_itself_be_cut_short_at_every_operation() {
 #[test]
 fn round_after_round_of_kills_and_power_cuts() {
     for seed in 0..150 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut model = Model::default();
         let mut disk = SimulatedDisk::new();
         for round in 0..8 {
@@ -279,7 +280,7 @@ fn an_error_of_the_disk_ends_the_log() {
             continue;
         };
         model.epoch = 1;
-        let mut random = Random(0);
+        let mut random = Random::new(0);
         let failed = (0..14).find_map(|_| model.group(&mut *opened.log, &mut random).err());
         if disk.operations() < at {
             break;

@@ -6,7 +6,8 @@ use orden::wire::batch::{self, Header, Kind};
 
 use crate::log::batches;
 use crate::log::files::{edit, log_of, open_disk, placed};
-use orden_kit::simulated_disk::{Files, Random, SimulatedDisk};
+use orden_kit::random::Random;
+use orden_kit::simulated_disk::{Files, SimulatedDisk};
 
 /// What a flipped bit may lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +139,7 @@ fn whatever_is_in_a_file_nothing_wrong_is_delivered() {
     let files = log_of(8 << 10, &groups, false);
     let (mut refused, mut opened) = (0, 0);
     for seed in 0..3000 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let mut files = files.clone();
         garble(edit(&mut files, 1 + random.below(2)), &mut random);
         let disk = SimulatedDisk::with_files(&files);

@@ -8,6 +8,5 @@ mod connection;
 mod encrypted;
 mod pipe;
 mod program;
-mod proxy;
 mod reconnect;
 mod stage;

@@ -8,8 +8,8 @@ use orden::client::{Client, Delivery, Error, Options};
 use orden::core::participant::{Ending, Event};
 use orden::net::Address;
 use orden::wire::ClientSequence;
+use orden_kit::proxy::Proxy;
 
-use super::proxy::Proxy;
 use super::stage::{DEADLINE, Stage, pause};
 
 /// What a client was told of the broker's presence.
@@ -29,9 +29,14 @@ fn observed(mut options: Options) -> (Client, Presence) {
     (Client::connect(options).unwrap(), presence)
 }
 
-fn at(address: &Address, stage: &Stage, name: &str) -> (Client, Presence) {
+fn proxy(target: &Address) -> Proxy {
+    let target = target.to_string().replace("tcp://", "");
+    Proxy::start(target.parse().unwrap()).unwrap()
+}
+
+fn at(proxy: &Proxy, stage: &Stage, name: &str) -> (Client, Presence) {
     let mut options = stage.options(name);
-    options.address = address.clone();
+    options.address = proxy.address().to_string().parse().unwrap();
     observed(options)
 }
 
@@ -61,9 +66,9 @@ fn said(deliveries: &[Delivery]) -> Vec<String> {
 fn connections_are_cut_again_and_again() {
     const MESSAGES: u64 = 30_000;
     let stage = Stage::new();
-    let (left, right) = (Proxy::to(&stage.address), Proxy::to(&stage.address));
-    let (ana, presence) = at(&left.address, &stage, "ana");
-    let (ben, _) = at(&right.address, &stage, "ben");
+    let [left, right] = [0; 2].map(|_| proxy(&stage.address));
+    let (ana, presence) = at(&left, &stage, "ana");
+    let (ben, _) = at(&right, &stage, "ben");
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -72,7 +77,7 @@ fn connections_are_cut_again_and_again() {
                     return;
                 }
                 pause(Duration::from_millis(35));
-                proxy.cut();
+                proxy.close();
             }
         });
         scope.spawn(|| {

@@ -5,9 +5,9 @@
 //! `seed_generated_ids` in `src/broker/libzmq.rs` this test kills the broker.
 
 use crate::hostile::Witness;
-use crate::hostile::zmtp::Speaker;
 use crate::security::stage::Peer;
 use orden_kit::programs::broker::Broker;
+use orden_kit::zmtp::Speaker;
 
 /// The first id of a process that has not called `srand`, with the GNU C library.
 const FIRST: u32 = 0x6B8B_4567;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::hostile::Witness;
-use crate::hostile::zmtp::{COMMAND, LONG, MORE, Speaker, frame, greeting, message, ready};
 use orden_kit::poll;
 use orden_kit::programs::broker::Broker;
+use orden_kit::zmtp::{COMMAND, LONG, MORE, Speaker, frame, greeting, message, ready};
 
 const SOON: Duration = Duration::from_secs(10);
 

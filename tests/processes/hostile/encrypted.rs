@@ -6,8 +6,8 @@ use std::sync::mpsc::channel;
 use std::thread::spawn;
 use std::time::Duration;
 
-use crate::hostile::zmtp::{COMMAND, Speaker, frame, greeting, ready};
 use crate::security::stage::{Keys, Peer};
+use orden_kit::zmtp::{COMMAND, Speaker, frame, greeting, ready};
 
 const SOON: Duration = Duration::from_secs(10);
 

@@ -5,8 +5,8 @@ use orden::wire::native::{Hello, Start};
 use orden::wire::{LogId, Name};
 
 use crate::hostile::Witness;
-use crate::hostile::zmtp::Speaker;
 use orden_kit::programs::broker::Broker;
+use orden_kit::zmtp::Speaker;
 
 /// What is counted for a message that is taken.
 const TAKEN: &str = "";

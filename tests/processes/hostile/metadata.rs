@@ -1,8 +1,8 @@
 //! Catalogue B: what a peer says of itself in the handshake is not believed.
 
 use crate::hostile::Witness;
-use crate::hostile::zmtp::Speaker;
 use orden_kit::programs::broker::Broker;
+use orden_kit::zmtp::Speaker;
 
 const JOIN: &[u8] = b"";
 

@@ -10,10 +10,10 @@ mod connections;
 mod encrypted;
 mod messages;
 mod metadata;
-mod zmtp;
 
 use crate::security::stage::Peer;
 use orden_kit::programs::broker::Broker;
+use orden_kit::zmtp::Speaker;
 
 /// A member that behaves well, and sees whether it is served in order.
 struct Witness<'a> {
@@ -59,7 +59,7 @@ fn memory_does_not_grow_with_what_is_refused() {
     let mut witness = Witness::new(&mut broker);
     // Each waits until all was read: with its connection, what is unread would be gone.
     let flood = |witness: &Witness<'_>, round: u64| {
-        let mut speaker = zmtp::Speaker::join(&address, format!("flood {round}").as_bytes());
+        let mut speaker = Speaker::join(&address, format!("flood {round}").as_bytes());
         for _ in 0..20_000 {
             speaker.message(&[b"no JSON"]);
         }

@@ -4,6 +4,7 @@ pub mod broker;
 pub mod python;
 pub mod status;
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -13,7 +14,7 @@ use std::thread::spawn;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::PATIENCE;
+use crate::{PATIENCE, poll};
 
 /// One of orden's programs, without a flag, and with nothing in its environment that would be one.
 pub fn command(program: &str) -> Command {
@@ -140,6 +141,20 @@ impl Program {
 
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("it runs, or was not waited for");
+    }
+
+    /// Lets it stand still, every thread of it, until it is told to go on.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let tasks = format!("/proc/{}/task", self.pid().as_raw_nonzero());
+        let stands_still = |task: std::io::Result<fs::DirEntry>| {
+            let stat = fs::read_to_string(task.expect("it runs").path().join("stat"));
+            let stat = stat.expect("it runs");
+            let (_, after_name) = stat.rsplit_once(") ").expect("a name");
+            after_name.starts_with('T')
+        };
+        let all = || fs::read_dir(&tasks).expect("it runs").all(stands_still);
+        poll(|| all().then_some(()), "the end of every thread's turn");
     }
 
     pub fn pid(&self) -> Pid {

@@ -14,11 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use orden::store::medium::{File, Medium};
 
 mod image;
-mod random;
 
+use crate::random::Random;
 pub use image::Leaves;
 use image::{Naming, Node};
-pub use random::Random;
 
 /// What can be made to go wrong at an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +111,7 @@ impl SimulatedDisk {
     /// The machine after a power cut.
     pub fn after_power_cut(&self, leaves: Leaves) -> Self {
         let state = self.state();
-        let mut random = Random(match leaves {
+        let mut random = Random::new(match leaves {
             Leaves::Some(seed) => seed,
             _ => 0,
         });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::simulated_disk::Random;
+use crate::random::Random;
 
 /// A source of chance.
 #[derive(Clone, Debug)]
@@ -11,12 +11,14 @@ pub(crate) struct Dice(Random);
 impl Dice {
     /// Dice that fall as this seed says.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Random(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x5EED))
+        Self(Random::new(
+            seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x5EED,
+        ))
     }
 
     /// Other dice, for somebody else.
     pub(crate) fn split(&mut self) -> Self {
-        Self(Random(self.0.next()))
+        Self(Random::new(self.0.next()))
     }
 
     /// Any number.

@@ -5,35 +5,35 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 /// A frame is followed by another.
-pub(crate) const MORE: u8 = 0x01;
+pub const MORE: u8 = 0x01;
 /// A frame's length has eight bytes.
-pub(crate) const LONG: u8 = 0x02;
+pub const LONG: u8 = 0x02;
 /// A frame is a command.
-pub(crate) const COMMAND: u8 = 0x04;
+pub const COMMAND: u8 = 0x04;
 
 const GREETING_LEN: usize = 64;
 
 /// A TCP connection to the broker.
-pub(crate) struct Speaker {
+pub struct Speaker {
     stream: TcpStream,
 }
 
 impl Speaker {
     /// Connects, and says nothing.
-    pub(crate) fn connect(address: &str) -> Self {
+    pub fn connect(address: &str) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream }
     }
 
     /// Connects and shakes hands as a DEALER with this routing id, which may be any bytes.
-    pub(crate) fn join(address: &str, id: &[u8]) -> Self {
+    pub fn join(address: &str, id: &[u8]) -> Self {
         let properties = [(&b"Socket-Type"[..], &b"DEALER"[..]), (b"Identity", id)];
         Self::join_as(address, &properties)
     }
 
     /// Connects and shakes hands with these properties.
-    pub(crate) fn join_as(address: &str, properties: &[(&[u8], &[u8])]) -> Self {
+    pub fn join_as(address: &str, properties: &[(&[u8], &[u8])]) -> Self {
         let mut speaker = Self::connect(address);
         speaker.say(&greeting(3, 1, "NULL", false));
         speaker.say(&ready(properties));
@@ -44,17 +44,17 @@ impl Speaker {
     }
 
     /// Writes bytes as they are; that the broker may have closed meanwhile is no failure.
-    pub(crate) fn say(&mut self, bytes: &[u8]) -> bool {
+    pub fn say(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
     }
 
     /// Sends a message of these frames.
-    pub(crate) fn message(&mut self, frames: &[&[u8]]) -> bool {
+    pub fn message(&mut self, frames: &[&[u8]]) -> bool {
         self.say(&message(frames))
     }
 
     /// Whether the broker ends the connection within a time; reads whatever comes before.
-    pub(crate) fn is_closed_within(&mut self, time: Duration) -> bool {
+    pub fn is_closed_within(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).unwrap();
         let mut bytes = [0; 4096];
         loop {
@@ -71,7 +71,7 @@ impl Speaker {
 }
 
 /// The first 64 bytes of a connection.
-pub(crate) fn greeting(major: u8, minor: u8, mechanism: &str, as_server: bool) -> Vec<u8> {
+pub fn greeting(major: u8, minor: u8, mechanism: &str, as_server: bool) -> Vec<u8> {
     let mut bytes = vec![0xFF, 0, 0, 0, 0, 0, 0, 0, 0, 0x7F, major, minor];
     bytes.extend_from_slice(mechanism.as_bytes());
     bytes.resize(32, 0);
@@ -81,7 +81,7 @@ pub(crate) fn greeting(major: u8, minor: u8, mechanism: &str, as_server: bool) -
 }
 
 /// The command that ends the handshake without encryption.
-pub(crate) fn ready(properties: &[(&[u8], &[u8])]) -> Vec<u8> {
+pub fn ready(properties: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut body = b"\x05READY".to_vec();
     for (name, value) in properties {
         body.push(u8::try_from(name.len()).unwrap());
@@ -93,7 +93,7 @@ pub(crate) fn ready(properties: &[(&[u8], &[u8])]) -> Vec<u8> {
 }
 
 /// A frame with these flags, and the flag for its length.
-pub(crate) fn frame(flags: u8, body: &[u8]) -> Vec<u8> {
+pub fn frame(flags: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = if let Ok(length) = u8::try_from(body.len()) {
         vec![flags, length]
     } else {
@@ -105,7 +105,7 @@ pub(crate) fn frame(flags: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// A message of these frames.
-pub(crate) fn message(frames: &[&[u8]]) -> Vec<u8> {
+pub fn message(frames: &[&[u8]]) -> Vec<u8> {
     let last = frames.len().saturating_sub(1);
     let frames = frames.iter().enumerate();
     let flags = |at| if at < last { MORE } else { 0 };
