@@ -5,12 +5,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::status::Status;
 use super::{End, Program};
+use crate::clock::pause;
 use crate::poll;
 
 /// A broker that serves.
@@ -113,7 +115,15 @@ impl Broker {
     /// Asks for its status until it is as expected: what a peer has sent takes its time.
     #[track_caller]
     pub fn await_status(&self, what: &str, is: impl Fn(&Status) -> bool) -> Status {
-        poll(|| Some(self.status()).filter(&is), what)
+        let ask = || {
+            let status = Some(self.status()).filter(&is);
+            if status.is_none() {
+                // Each answer is many lines, which a broker that is asked without pause writes.
+                pause(Duration::from_millis(2));
+            }
+            status
+        };
+        poll(ask, what)
     }
 
     /// Waits until so much, or more, was refused for this reason.
