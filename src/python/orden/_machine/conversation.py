@@ -1,0 +1,286 @@
+"""The half of a participant that speaks: its phases, what it says next, what its owner may ask.
+
+* `connected`, `disconnected`, `unreachable`, `hear` and `tick` say what has happened. For a frame
+  of messages `hear` returns which of its order numbers are new.
+* `next_frame` gives what to send, one frame at a time and only when asked, so that what waits for
+  a busy connection is packed together.
+* `next_event` gives what the owner should know.
+* `deadline` says when to call `tick`, and then to ask for frames, at the latest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+
+from orden import _wire
+from orden._machine.events import (
+    Away,
+    Ended,
+    Ending,
+    EndKind,
+    Event,
+    NotDelivered,
+    NotWelcomed,
+    Obstacle,
+    OrderedBefore,
+    Over,
+    Unreachable,
+)
+from orden._machine.publishing import Publishing
+from orden._machine.receiver import DUE, Receiver
+from orden._machine.settings import Limits, Retry, Settings
+from orden._wire import RESUME, Start
+
+
+class Phase(Enum):
+    """Where a participant is."""
+
+    UNCONNECTED = "there is no connection"
+    GREETING = "hello is said until it is answered"
+    MEMBER = "the session is open"
+    DEPARTING = "goodbye is said until it is answered; the session may be closed already"
+    ENDED = "nothing happens any more"
+
+
+class Liveness(Enum):
+    """Whether a member's broker is there."""
+
+    HEARD = "nothing speaks against it"
+    TO_ASK = "it has been silent, and is to be asked"
+    ASKED = "it was asked"
+
+
+class Session:
+    """What there is from the first welcome on."""
+
+    def __init__(self, log_id: int, receiver: Receiver, publishing: Publishing) -> None:
+        self.log_id = log_id
+        self.receiver = receiver
+        self.publishing = publishing
+
+
+class Conversation:
+    """The state of a participant, and what it says: the half that `Participant` listens with."""
+
+    def __init__(self, settings: Settings, limits: Limits) -> None:
+        self.settings = settings
+        self.limits = limits
+        self.phase = Phase.UNCONNECTED
+        self.liveness = Liveness.HEARD
+        self.session: Session | None = None
+        self.heard = 0
+        """When the broker was last heard, or its connection made."""
+        self.is_pong_due = False
+        self.leaving: bytes | None = None
+        """The goodbye to say, once told to leave."""
+        self.events: deque[Event] = deque()
+        self._retry = Retry(0, limits.hello_retry)
+        """When to say hello, or goodbye, again."""
+        self._greeted: int | None = None
+        """When hello was last said."""
+        self._is_there = False
+        """Whether the owner was told that the broker is there."""
+        self._missed: Obstacle | None = None
+        """Why it is not, as the owner was told."""
+
+    def connected(self, now: int) -> None:
+        """There is a new connection to the broker."""
+        if self.phase is Phase.ENDED:
+            return
+        self.heard = now
+        self._greet(now)
+
+    def disconnected(self) -> None:
+        """The connection is gone, with what was under way on it."""
+        if self.phase is Phase.ENDED:
+            return
+        self.is_pong_due = False
+        may_have_left = self.phase is Phase.DEPARTING
+        self.phase = Phase.UNCONNECTED
+        if self._is_there:
+            self._is_there = False
+            self._missed = Obstacle.NOBODY_THERE
+            self.events.append(Away())
+        # A connection that is gone is as good as a goodbye that keeps the session; one that does
+        # not keep it may have arrived, and must not be followed by another hello.
+        if may_have_left or self.leaving == _wire.goodbye(stay=True):
+            self.end(Ending(EndKind.DEPARTED))
+
+    def unreachable(self, obstacle: Obstacle) -> None:
+        """Note that an attempt to connect has failed; the owner is told once for each reason."""
+        if self.phase is Phase.ENDED or self._is_there or self._missed is obstacle:
+            return
+        self._missed = obstacle
+        self.events.append(Unreachable(obstacle))
+
+    def tick(self, now: int) -> None:
+        """Look at silence; all else that has a deadline is looked at when frames are asked for."""
+        if self.phase in {Phase.UNCONNECTED, Phase.ENDED}:
+            return
+        silence = now - self.heard
+        if silence >= self.limits.stale_after:
+            self.unreachable(Obstacle.NOBODY_THERE)
+            self.disconnected()
+        elif (
+            self.phase is Phase.MEMBER
+            and self.liveness is Liveness.HEARD
+            and silence >= self.limits.ping_after
+        ):
+            self.liveness = Liveness.TO_ASK
+
+    def next_frame(self, now: int) -> bytes | None:
+        """Return the next frame to send, which then counts as sent. Ask until there is none."""
+        if self.phase is Phase.MEMBER:
+            return self._next_member_frame(now)
+        if self.phase is Phase.GREETING and self._retry.is_due(now):
+            self._retry.tried(now, self.limits.hello_retry_most)
+            self._greeted = now
+            return self._hello()
+        if self.phase is Phase.DEPARTING and self._retry.is_due(now):
+            self._retry.tried(now, self.limits.hello_retry_most)
+            return self.leaving
+        return None
+
+    def _next_member_frame(self, now: int) -> bytes | None:
+        session = self.session
+        if session is None:
+            return None
+        if self.is_pong_due:
+            self.is_pong_due = False
+            return _wire.pong()
+        order = session.receiver.next_ack(now)
+        if order is not None:
+            return _wire.ack(order)
+        if self.leaving is not None:
+            self.phase = Phase.DEPARTING
+            self._retry = Retry(now, self.limits.hello_retry)
+            self._retry.tried(now, self.limits.hello_retry_most)
+            return self.leaving
+        if self.liveness is Liveness.TO_ASK:
+            self.liveness = Liveness.ASKED
+            return _wire.ping()
+        return session.publishing.next_frame(now)
+
+    def _hello(self) -> bytes:
+        settings, session = self.settings, self.session
+        start, log_id = settings.start, settings.log_id
+        if session is not None:
+            # It knows what is processed; what was only handed out could be lost with us.
+            start, log_id = Start(RESUME, session.receiver.processed), session.log_id
+        return _wire.hello(settings.name, start, receive=settings.receive, log_id=log_id)
+
+    def greet_again(self, now: int) -> None:
+        """Tell the broker again where we are, as it disagrees; but not twice in a moment."""
+        if self.phase is not Phase.MEMBER:
+            return
+        if self._greeted is not None:
+            now = max(now, self._greeted + self.limits.hello_least)
+        self._greet(now)
+
+    def _greet(self, at: int) -> None:
+        self.phase = Phase.GREETING
+        self._retry = Retry(at, self.limits.hello_retry)
+
+    def welcomed_first(self) -> bool:
+        """Open the session; return whether the owner does not know yet that the broker is there."""
+        self.phase = Phase.MEMBER
+        self.liveness = Liveness.HEARD
+        was_there, self._is_there = self._is_there, True
+        return not was_there
+
+    def end(self, ending: Ending) -> None:
+        """Let nothing happen any more."""
+        self.phase = Phase.ENDED
+        self.events.append(Ended(ending))
+
+    # What the owner does and asks.
+
+    def publish(self, payload: bytes) -> int:
+        """Take a message to be ordered; return its client sequence.
+
+        Raises NotTaken: Over, NotWelcomed, MessageTooLarge, WindowFull.
+        """
+        if self.phase is Phase.ENDED or self.leaving is not None:
+            raise Over
+        if self.session is None:
+            raise NotWelcomed
+        publishing = self.session.publishing
+        if not publishing.publish(payload):
+            self._note_ordered_before(publishing.last)
+        return publishing.last
+
+    def _note_ordered_before(self, sequence: int) -> None:
+        first, count = sequence, 0
+        last = self.events[-1] if self.events else None
+        if isinstance(last, OrderedBefore) and last.first + last.count == sequence:
+            first, count = last.first, last.count
+            self.events.pop()
+        self.events.append(OrderedBefore(first, count + 1))
+
+    def acknowledge(self, now: int, order: int) -> None:
+        """Note that the application has processed everything up to and including `order`.
+
+        Raises NotDelivered if it was never given that one.
+        """
+        if self.session is None:
+            raise NotDelivered(order)
+        self.session.receiver.acknowledge(now, order)
+
+    def flush(self) -> None:
+        """Acknowledge what was processed at once, without waiting for more."""
+        if self.session is not None:
+            self.session.receiver.flush()
+
+    def leave(self, *, stay: bool) -> None:
+        """Go, after a last acknowledgement; with `stay` the session remains.
+
+        What is not confirmed by then is given up, so wait for `is_done` before.
+        """
+        self.leaving = _wire.goodbye(stay=stay)
+        self.flush()
+        is_away = self.phase is Phase.UNCONNECTED and stay
+        if is_away or self.session is None:
+            self.end(Ending(EndKind.DEPARTED))
+
+    def next_event(self) -> Event | None:
+        """Return what the owner should know. Ask until there is nothing."""
+        return self.events.popleft() if self.events else None
+
+    def deadline(self) -> int | None:
+        """When to call `tick` and ask for frames at the latest, if nothing else happens."""
+        phase = self.phase
+        if phase in {Phase.UNCONNECTED, Phase.ENDED}:
+            return None
+        times = [self.heard + self.limits.stale_after]
+        if phase is not Phase.MEMBER:
+            times.append(self._retry.at)
+        elif self.liveness is Liveness.HEARD:
+            times.append(self.heard + self.limits.ping_after)
+        elif self.liveness is Liveness.TO_ASK:
+            times.append(DUE)
+        if phase is Phase.MEMBER and self.session is not None:
+            for time in (self.session.receiver.ack_at, self.session.publishing.deadline()):
+                if time is not None:
+                    times.append(time)
+        return min(times)
+
+    def stale_at(self) -> int | None:
+        """When the connection counts as dead: all that matters while it takes no frame."""
+        if self.phase in {Phase.UNCONNECTED, Phase.ENDED}:
+            return None
+        return self.heard + self.limits.stale_after
+
+    def wants_connection(self) -> bool:
+        """Whether there is no connection, or none that answers: its owner should make another."""
+        return self.phase is Phase.UNCONNECTED
+
+    def is_ack_due(self) -> bool:
+        """Whether an acknowledgement should be sent before more is read."""
+        if self.phase is not Phase.MEMBER or self.session is None:
+            return False
+        return self.session.receiver.ack_at == DUE
+
+    def is_done(self) -> bool:
+        """Whether everything that was published is confirmed."""
+        return self.session is None or self.session.publishing.is_done()

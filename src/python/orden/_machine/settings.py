@@ -1,0 +1,78 @@
+"""What a participant wants, and every bound of its machine, by name.
+
+All times are integers, in microseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from orden._wire import NOW, Start
+
+MILLISECOND = 1_000
+SECOND = 1_000_000
+
+
+@dataclass
+class Settings:
+    """Who a participant is and how it takes part."""
+
+    name: bytes
+    start: Start = field(default_factory=lambda: Start(NOW, 0))
+    log_id: int = 0
+    """The log that a position in `start` refers to; 0 if that is not known."""
+    receive: bool = True
+    by_application: bool = False
+    """Whether the application says what is processed; otherwise what is handed out is."""
+    first_sequence: int | None = None
+    """The client sequence of the first message; None: the one after the session's last."""
+
+
+@dataclass
+class Limits:
+    """What the machine allows itself; the same as the Rust client's."""
+
+    ack_bytes: int = 512 << 10
+    """Bytes delivered after which they are acknowledged: a quarter of the broker's window, so that
+    it never closes while the acknowledgement is under way."""
+    ack_frames: int = 250
+    ack_messages: int = 1000
+    ack_delay: int = 50 * MILLISECOND
+    """The longest that an acknowledgement waits for more to acknowledge."""
+    frame_bytes: int = 256 << 10
+    """The most bytes of a publish frame, unless one message is larger."""
+    frame_messages: int = 1024
+    unconfirmed_bytes: int = 16 << 20
+    """The most bytes of messages that wait for confirmation, unless one message is larger."""
+    publish_retry: int = 2 * SECOND
+    """Time without a confirmation after which the first unconfirmed frame is sent again; doubles
+    up to `publish_retry_most`."""
+    publish_retry_most: int = 20 * SECOND
+    no_space_retry: int = 500 * MILLISECOND
+    """How long publishing rests after the broker's disk was full."""
+    no_space_retry_most: int = 10 * SECOND
+    hello_least: int = 50 * MILLISECOND
+    """The least time between two hellos."""
+    hello_retry: int = SECOND
+    hello_retry_most: int = 10 * SECOND
+    ping_after: int = 10 * SECOND
+    """Silence after which the broker is asked whether it is there."""
+    stale_after: int = 40 * SECOND
+    """Silence after which the connection counts as dead."""
+
+
+class Retry:
+    """When to try next; each fruitless try doubles the wait after it."""
+
+    def __init__(self, at: int, after: int) -> None:
+        self.at = at
+        self._after = after
+
+    def is_due(self, now: int) -> bool:
+        """Whether it is time to try."""
+        return self.at <= now
+
+    def tried(self, now: int, most: int) -> None:
+        """Note a try."""
+        self.at = now + self._after
+        self._after = min(self._after * 2, most)
