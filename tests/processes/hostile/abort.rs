@@ -1,8 +1,10 @@
 //! The remote abort: a peer that claims the routing id that libzmq generates next ends the
 //! process, in an assertion of libzmq's, when the next peer without one of its own connects.
 //!
-//! libzmq begins at the same id in every process whose `rand` was not seeded. Without
-//! `seed_generated_ids` in `src/broker/libzmq.rs` this test kills the broker.
+//! libzmq begins at the same id in every process whose `rand` was not seeded. The broker seeds it
+//! (`seed_generated_ids`), and `.libzmq/patches/routing-ids.patch` gives nobody an id that begins
+//! like a generated one; with neither, this test kills the broker. `tests/machines/libzmq.rs`
+//! tries the patch alone, where the next id is known.
 
 use crate::hostile::Witness;
 use crate::security::stage::Peer;

@@ -135,7 +135,7 @@ fn frames() -> Vec<(&'static str, Vec<u8>, End)> {
         (
             "34: a message that never ends",
             frame(MORE, &[7; 1000]).repeat(2_000),
-            Any,
+            Closed,
         ),
     ]
 }

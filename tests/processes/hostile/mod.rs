@@ -10,6 +10,7 @@ mod connections;
 mod encrypted;
 mod messages;
 mod metadata;
+mod unfinished;
 
 use crate::security::stage::Peer;
 use orden_kit::programs::broker::Broker;
