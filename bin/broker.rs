@@ -4,6 +4,9 @@
 mod command_line;
 #[path = "broker/flags.rs"]
 mod flags;
+#[cfg(feature = "http")]
+#[path = "broker/http.rs"]
+mod http;
 #[path = "broker/log_command.rs"]
 mod log_command;
 #[path = "broker/log_dump.rs"]
@@ -65,11 +68,29 @@ fn serve_and_report(options: &Serve) -> ExitCode {
     }
     match serve(options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(exit_code(&error), &error, hint(&error)),
+        Err(Failure::Broker(error)) => fail(exit_code(&error), &error, hint(&error)),
+        #[cfg(feature = "http")]
+        Err(Failure::Http(error)) => fail(error.exit_code(), &error, error.hint()),
     }
 }
 
-fn serve(cli: &Serve) -> Result<(), Error> {
+/// Why there is no broker any more, or never was.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Broker(#[from] Error),
+    #[cfg(feature = "http")]
+    #[error(transparent)]
+    Http(#[from] http::Error),
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Broker(error.into())
+    }
+}
+
+fn serve(cli: &Serve) -> Result<(), Failure> {
     // Before anything else runs, so that no signal finds the process unprepared.
     let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
     let config = cli.config()?;
@@ -77,14 +98,26 @@ fn serve(cli: &Serve) -> Result<(), Error> {
         orden::net::forbid_core_dumps()?;
     }
     warn_of_what_is_lost(&cli.journal);
+    #[cfg(feature = "http")]
+    let http = cli.http.prepare(&config)?;
     let broker = Broker::start(&config)?;
     let mut stdout = std::io::stdout();
     for endpoint in broker.endpoints() {
         writeln!(stdout, "listening on {endpoint}")?;
     }
+    #[cfg(feature = "http")]
+    let _served = match http {
+        None => None,
+        Some(prepared) => {
+            let address = prepared.address();
+            let served = prepared.serve(broker.outside())?;
+            writeln!(stdout, "listening on http://{address}")?;
+            Some(served)
+        }
+    };
     stdout.flush()?;
     watch_signals(signals, &broker)?;
-    broker.wait()
+    Ok(broker.wait()?)
 }
 
 /// Says once, and in words, what a weaker choice than the default costs.

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //!  bin/     orden-broker · orden-client · orden-bench    parse, run, print, exit code
-//!  src/     broker/   |   client/                        threads, sockets, clocks: the shells
+//!  src/     web/                                         the order over HTTP, above the broker
+//!           broker/  |   client/                        threads, sockets, clocks: the shells
 //!           net/                                         what both need: the ZeroMQ edge, keys
 //!           store/                                       the durable log
 //!           core/                                        the machines: they decide, and do nothing
@@ -19,6 +20,7 @@
 //!   `deadline()`.
 //! * [`store`] is the log: append, sync, read. A client that is slow or away costs a cursor in it.
 //! * [`net`] is what both shells need of the system, from sockets to key files.
+//! * `web` shows the order to people and machines that speak HTTP; a feature, on by default.
 //! * [`broker`] and [`client`] give the machines their threads, sockets and clocks, and do not
 //!   know each other.
 //!
@@ -39,6 +41,8 @@ pub mod client;
 pub mod core;
 pub mod net;
 pub mod store;
+#[cfg(feature = "http")]
+pub mod web;
 pub mod wire;
 
 pub use client::Client;

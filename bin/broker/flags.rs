@@ -11,6 +11,8 @@ use orden::net::Address;
 use orden::store;
 
 use crate::command_line::STYLES;
+#[cfg(feature = "http")]
+use crate::http;
 use crate::log_command::LogCommand;
 use crate::logging::Logging;
 use crate::security;
@@ -46,6 +48,9 @@ pub(crate) struct Serve {
     pub(crate) delivery: Delivery,
     #[command(flatten)]
     pub(crate) security: security::Flags,
+    #[cfg(feature = "http")]
+    #[command(flatten)]
+    pub(crate) http: http::Http,
     #[command(flatten)]
     pub(crate) logging: Logging,
 }

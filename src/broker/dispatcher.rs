@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Error;
 use super::exchange::{Arrival, BURST_ARRIVALS, BURST_BYTES, Inbound, Outbound};
+use super::in_process::InProcess;
 use super::transport::Transport;
+use crate::core::{Outgoing, Route};
 use crate::net::waker::Sleeper;
 
 /// Bursts that are sent before the sockets are looked at again.
@@ -32,6 +34,7 @@ pub(super) struct Dispatcher {
     signals: Arc<Signals>,
     inbound: Sender<Inbound>,
     outbound: Receiver<Outbound>,
+    in_process: InProcess,
     /// What could not be handed to the sequencer yet.
     waiting: Option<Inbound>,
     /// What was not delivered, to be told with the next burst.
@@ -54,6 +57,7 @@ impl Dispatcher {
         signals: Arc<Signals>,
         inbound: Sender<Inbound>,
         outbound: Receiver<Outbound>,
+        in_process: InProcess,
     ) -> Self {
         Self {
             transport,
@@ -61,6 +65,7 @@ impl Dispatcher {
             signals,
             inbound,
             outbound,
+            in_process,
             waiting: None,
             undelivered: Vec::new(),
             stopping: false,
@@ -115,15 +120,23 @@ impl Dispatcher {
             let Self {
                 transport,
                 undelivered,
+                in_process,
                 ..
             } = self;
-            for send in outbound.sends {
-                transport.send(&send.to, &send.frames, send.range, |route, why| {
-                    undelivered.push(Arrival::Undelivered {
-                        to: route.clone(),
-                        why,
-                    });
-                })?;
+            let mut failed = |route: &Route, why| {
+                undelivered.push(Arrival::Undelivered {
+                    to: route.clone(),
+                    why,
+                });
+            };
+            for Outgoing { to, frames, range } in outbound.sends {
+                let elsewhere = in_process.divert(&to, &frames, range.clone(), &mut failed);
+                transport.send(
+                    elsewhere.as_ref().unwrap_or(&to),
+                    &frames,
+                    range,
+                    &mut failed,
+                )?;
             }
             for route in &outbound.closes {
                 transport.close(route)?;

@@ -1,5 +1,6 @@
 //! Keeps those out who have no key: the list of keys, and the thread that looks after it.
 
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -47,7 +48,7 @@ impl Guard {
         machine.guarded_by(self.grants.clone())
     }
 
-    /// Starts to look after the list, until `stop` is gone.
+    /// Starts to look after the list, until `stop` is gone; the thread holds `token` while it lives.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -55,9 +56,11 @@ impl Guard {
         self,
         stop: Receiver<()>,
         inbound: Sender<Inbound>,
+        token: Arc<()>,
     ) -> std::io::Result<JoinHandle<Result<(), Error>>> {
         let authorized = self.authorized;
         Builder::new().name("authorized".into()).spawn(move || {
+            let _alive = token;
             authorized.watch(&stop, &inbound);
             Ok(())
         })

@@ -15,14 +15,16 @@ mod error;
 mod event_log;
 mod exchange;
 mod guard;
+mod in_process;
 mod loader;
 mod monitor;
+mod outside;
 mod sockets;
 mod transport;
 mod zap;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::bounded;
@@ -32,16 +34,20 @@ use self::dispatcher::{Dispatcher, Signals};
 use self::driver::{Driver, Round};
 use self::exchange::{INBOUND_BURSTS, LOADS, OUTBOUND_BURSTS};
 use self::guard::Guard;
+use self::outside::Watch;
 use self::sockets::Options;
 use self::transport::Transport;
 use crate::core::Sequencer;
 use crate::net::Clock;
 use crate::net::waker::{Waker, waker};
 use crate::store::{self, Beside, Opened};
+use crate::wire::Epoch;
 
 pub use ack_map::{AckMap, Status};
 pub use config::{BadSync, Config, DoorLimits, Security, Storage, Sync};
 pub use error::Error;
+pub use in_process::{Ear, InProcess, NotTaken};
+pub use outside::Outside;
 
 /// Bytes of a frame besides its one largest message.
 const FRAME_OVERHEAD: usize = 64 << 10;
@@ -50,9 +56,8 @@ const FRAME_OVERHEAD: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Broker {
     endpoints: Vec<String>,
-    ack_map: AckMap,
-    stopper: Stopper,
-    threads: Vec<JoinHandle<Result<(), Error>>>,
+    outside: Outside,
+    threads: Vec<JoinHandle<Outcome>>,
 }
 
 /// Asks a broker to stop, from any thread. Cheap to clone.
@@ -67,6 +72,11 @@ impl Stopper {
     pub fn stop(&self) {
         self.signals.stop.store(true, Ordering::SeqCst);
         self.waker.wake();
+    }
+
+    /// Whether it was asked to.
+    pub fn is_stopping(&self) -> bool {
+        self.signals.stop.load(Ordering::SeqCst)
     }
 }
 
@@ -92,7 +102,22 @@ impl Broker {
         let (outbound_in, outbound_out) = bounded(OUTBOUND_BURSTS);
         let (loads_in, loads_out) = bounded(LOADS);
         let ack_map = AckMap::default();
+        let stopper = Stopper {
+            signals: Arc::clone(&signals),
+            waker: waker.clone(),
+        };
         let reader = opened.log.reader();
+        let in_process = InProcess::new(inbound_in.clone());
+        let (living, token) = Watch::over(3 + usize::from(guard.is_some()));
+        let outside = Outside {
+            log_id: opened.recovered.log_id,
+            epoch: Epoch(opened.recovered.epoch.0 + 1),
+            ack_map: ack_map.clone(),
+            in_process: in_process.clone(),
+            stopper: stopper.clone(),
+            reader: Arc::new(Mutex::new(opened.log.reader())),
+            living,
+        };
         let clock = Clock::start();
         let limits = config.limits.clone();
         let mut machine = Sequencer::new(clock.now_with_wall(), limits, &opened.recovered, seed);
@@ -109,35 +134,35 @@ impl Broker {
             inbound: inbound_out,
             outbound: outbound_in,
             loads: loads_in,
-            waker: waker.clone(),
+            waker,
             signals: Arc::clone(&signals),
             ack_map: ack_map.clone(),
             round: Round::default(),
         };
         let loaded = inbound_in.clone();
-        let shared = Arc::clone(&signals);
         let guard_inbound = inbound_in.clone();
-        let dispatcher = Dispatcher::new(transport, sleeper, shared, inbound_in, outbound_out);
+        let dispatcher = Dispatcher::new(
+            transport,
+            sleeper,
+            signals,
+            inbound_in,
+            outbound_out,
+            in_process,
+        );
         let mut threads = vec![
-            Builder::new()
-                .name("sequencer".into())
-                .spawn(move || driver.run())?,
-            Builder::new()
-                .name("dispatcher".into())
-                .spawn(move || dispatcher.run())?,
-            Builder::new().name("loader".into()).spawn(move || {
+            spawn("sequencer", &token, move || driver.run())?,
+            spawn("dispatcher", &token, move || dispatcher.run())?,
+            spawn("loader", &token, move || {
                 loader::run(reader, &loads_out, &loaded);
                 Ok(())
             })?,
         ];
-        let stopper = Stopper { signals, waker };
         if let Some(guard) = guard {
-            threads.push(guard.start(guard_stops, guard_inbound)?);
+            threads.push(guard.start(guard_stops, guard_inbound, token)?);
         }
         Ok(Self {
             endpoints,
-            ack_map,
-            stopper,
+            outside,
             threads,
         })
     }
@@ -149,12 +174,17 @@ impl Broker {
 
     /// A view of how far each member is.
     pub fn ack_map(&self) -> &AckMap {
-        &self.ack_map
+        &self.outside.ack_map
     }
 
     /// A handle to stop it with.
     pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
+        self.outside.stopper.clone()
+    }
+
+    /// What the rest of this process needs to look at it, to read and to speak.
+    pub fn outside(&self) -> &Outside {
+        &self.outside
     }
 
     /// Waits until the broker has ended: because it was stopped, or because something failed.
@@ -177,6 +207,22 @@ impl Broker {
         ends.sort_by_key(consequence);
         ends.into_iter().next().map_or(Ok(()), Err)
     }
+}
+
+type Outcome = Result<(), Error>;
+
+/// Starts a thread that holds a token while it lives.
+fn spawn(
+    name: &str,
+    token: &Arc<()>,
+    work: impl FnOnce() -> Outcome + Send + 'static,
+) -> Result<JoinHandle<Outcome>, Error> {
+    let token = Arc::clone(token);
+    let thread = Builder::new().name(name.into()).spawn(move || {
+        let _alive = token;
+        work()
+    })?;
+    Ok(thread)
 }
 
 /// What the sockets are to be like.

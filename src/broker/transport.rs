@@ -12,6 +12,7 @@ use crossbeam_channel::Sender;
 use super::door::Door;
 use super::error::Error;
 use super::exchange::{Arrival, Frame};
+use super::in_process::is_in_process;
 use super::sockets::{self, Options, random_u32};
 use super::zap::{ZapHandler, proof_of};
 use crate::core::{Frames, Route, Transport as Kind, Undelivered};
@@ -109,6 +110,9 @@ impl Transport {
             self.router.receive(&mut surplus)?;
             more = surplus.get_more();
             excess = true;
+        }
+        if is_in_process(&id) {
+            return Ok(Some(Arrival::Refused("forged_routing_id")));
         }
         // Without keys nobody vouches for what a message says of its sender: it is not read.
         let proof = if self.guarded {

@@ -14,6 +14,8 @@ pub struct MemberStatus {
     pub dialect: Dialect,
     /// Whether it is connected, as far as the broker knows.
     pub present: bool,
+    /// Whether it gets deliveries; one that only publishes is never behind.
+    pub receives: bool,
     /// The first number that it has not acknowledged: the original's `expACK`.
     pub floor: OrderNumber,
     /// The next number to send to it; between `floor` and this it is in flight.
@@ -26,6 +28,7 @@ impl MemberStatus {
             name: session.name.clone(),
             dialect: session.dialect,
             present: session.is_present(),
+            receives: session.receives,
             floor: session.floor,
             next: session.next,
         }

@@ -16,7 +16,8 @@ pub use address::{Address, BadAddress};
 pub use clock::Clock;
 pub use error::SocketError;
 pub use keys::{
-    KeyError, Keys, forbid_core_dumps, generate_keys, read_public_key, read_secret_key,
+    KeyError, Keys, forbid_core_dumps, generate_keys, libzmq_version, read_public_key,
+    read_secret_key,
 };
 #[doc(hidden)] // for orden-bench, whose loop around a bare ROUTER shares frames as well
 pub use libzmq::SharedFrame;

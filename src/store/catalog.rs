@@ -4,6 +4,7 @@
 //! lock never waits for the medium.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::segment::Sequence;
@@ -131,6 +132,14 @@ impl Catalog {
     /// The oldest message that is kept.
     pub(super) fn oldest(&self) -> OrderNumber {
         self.lock()[0].first
+    }
+
+    /// The oldest message that is kept, and the next that readers cannot see yet.
+    pub(super) fn extent(&self) -> Range<OrderNumber> {
+        let entries = self.lock();
+        let newest = &entries[entries.len() - 1];
+        let end = newest.index.as_ref().map(|index| index.end.order);
+        entries[0].first..end.unwrap_or(newest.first)
     }
 
     /// Gives a segment its index, if it still is without one.

@@ -1,5 +1,7 @@
 //! What a log is to the rest of the broker, whether it lies on a disk or in memory.
 
+use std::ops::Range;
+
 use crate::core::{Chunk, Recovered};
 use crate::wire::{LogId, OrderNumber};
 
@@ -89,6 +91,13 @@ pub trait LogReader: Send {
     /// [`super::Error::Trimmed`] with the oldest number kept, [`super::Error::Beyond`] with the
     /// next one to come, or damage by its place.
     fn read(&mut self, from: OrderNumber) -> Result<Chunk, super::Error>;
+
+    /// The messages that can be read: the oldest that is kept, and the next to come. It never
+    /// waits for the medium.
+    fn extent(&self) -> Range<OrderNumber>;
+
+    /// Another reader of the same log.
+    fn fork(&self) -> Box<dyn LogReader>;
 }
 
 /// What opening a log gives: the log, and what the broker was when it last wrote to it.

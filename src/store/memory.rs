@@ -4,6 +4,7 @@
 //! messages visible to readers, and makes nothing safe.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalog::GRANULE;
@@ -170,6 +171,18 @@ impl LogReader for MemoryReader {
         };
         self.last = Some(chunk.clone());
         Ok(chunk)
+    }
+
+    fn extent(&self) -> Range<OrderNumber> {
+        let kept = lock(&self.kept);
+        kept.oldest()..kept.next
+    }
+
+    fn fork(&self) -> Box<dyn LogReader> {
+        Box::new(Self {
+            kept: Arc::clone(&self.kept),
+            last: None,
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! damage is an error with its place, never a message.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::LogReader;
@@ -158,6 +159,15 @@ impl LogReader for FileReader {
         };
         self.last = Some(chunk.clone());
         Ok(chunk)
+    }
+
+    fn extent(&self) -> Range<OrderNumber> {
+        self.catalog.extent()
+    }
+
+    fn fork(&self) -> Box<dyn LogReader> {
+        let (medium, catalog) = (Arc::clone(&self.medium), Arc::clone(&self.catalog));
+        Box::new(Self::new(medium, catalog, self.identity))
     }
 }
 

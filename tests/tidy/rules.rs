@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("net", 2),
     ("broker", 3),
     ("client", 3),
+    ("web", 4),
 ];
 
 /// What would make the machines depend on more than their input.

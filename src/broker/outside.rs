@@ -1,0 +1,66 @@
+//! What parts of this process that are none of the broker's threads need of it: to look at it,
+//! to read the log, to speak.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::Stopper;
+use super::ack_map::AckMap;
+use super::in_process::InProcess;
+use crate::store::LogReader;
+use crate::wire::{Epoch, LogId};
+
+/// A broker as the rest of its process sees it. Cheap to clone.
+#[derive(Clone)]
+pub struct Outside {
+    /// Which log the order lies in.
+    pub log_id: LogId,
+    /// Which start of a broker on it this is.
+    pub epoch: Epoch,
+    /// How far each member is.
+    pub ack_map: AckMap,
+    /// A way into the order.
+    pub in_process: InProcess,
+    /// Whether it was asked to stop.
+    pub stopper: Stopper,
+    pub(super) reader: Arc<Mutex<Box<dyn LogReader>>>,
+    pub(super) living: Watch,
+}
+
+impl Outside {
+    /// A reader of the log, with files of its own.
+    pub fn reader(&self) -> Box<dyn LogReader> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.fork()
+    }
+
+    /// Whether every thread of the broker's lives. It asks no thread and no disk.
+    pub fn is_alive(&self) -> bool {
+        self.living.token.strong_count() == self.living.threads
+    }
+}
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outside")
+            .field("log_id", &self.log_id)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts the threads that live: each holds a token.
+#[derive(Clone, Debug)]
+pub(super) struct Watch {
+    token: Weak<()>,
+    threads: usize,
+}
+
+impl Watch {
+    /// A watch over so many threads, and the token of which each is to hold one.
+    pub(super) fn over(threads: usize) -> (Self, Arc<()>) {
+        let held = Arc::new(());
+        let token = Arc::downgrade(&held);
+        (Self { token, threads }, held)
+    }
+}
