@@ -13,26 +13,33 @@ use orden::web::{self, BadToken, Bound, Token, Web};
 pub(crate) struct Http {
     /// Also serve metrics, health, status, the messages and a page over HTTP here: HOST:PORT,
     /// :PORT (localhost) or *:PORT (everywhere)
-    #[arg(long, env = "ORDEN_HTTP_ADDRESS", value_name = "ADDRESS")]
-    http_address: Option<Address>,
+    #[arg(
+        id = "http_address",
+        long = "http-address",
+        env = "ORDEN_HTTP_ADDRESS",
+        value_name = "ADDRESS"
+    )]
+    address: Option<Address>,
     /// Show contents only to those who know the token in this file; needed beyond this machine,
     /// and with --curve-key anywhere
     #[arg(
-        long,
+        id = "http_token",
+        long = "http-token",
         env = "ORDEN_HTTP_TOKEN",
         value_name = "FILE",
         requires = "http_address"
     )]
-    http_token: Option<PathBuf>,
+    token: Option<PathBuf>,
     /// Names that this server goes by, besides the address itself
     #[arg(
-        long,
+        id = "http_host",
+        long = "http-host",
         env = "ORDEN_HTTP_HOST",
         value_name = "NAME,...",
         value_delimiter = ',',
         requires = "http_address"
     )]
-    http_host: Vec<String>,
+    hosts: Vec<String>,
 }
 
 /// Why nothing can be served over HTTP.
@@ -80,10 +87,10 @@ pub(crate) struct Prepared {
 impl Http {
     /// Binds the address, if one is given, before anything else has happened.
     pub(crate) fn prepare(&self, config: &Config) -> Result<Option<Prepared>, Error> {
-        let Some(address) = &self.http_address else {
+        let Some(address) = &self.address else {
             return Ok(None);
         };
-        let token = self.http_token.as_deref().map(Token::read).transpose()?;
+        let token = self.token.as_deref().map(Token::read).transpose()?;
         let bound = Bound::bind(&socket_address(address)?)?;
         let keys = config.security.is_some();
         if token.is_none() && (keys || !bound.address().ip().is_loopback()) {
@@ -98,7 +105,7 @@ impl Http {
         };
         let config = web::Config {
             token,
-            hosts: self.http_host.clone(),
+            hosts: self.hosts.clone(),
             keys,
             data,
             message_bytes: config.limits.message_bytes,

@@ -55,9 +55,7 @@ impl Dispatcher {
         transport: Transport,
         sleeper: Sleeper,
         signals: Arc<Signals>,
-        inbound: Sender<Inbound>,
-        outbound: Receiver<Outbound>,
-        in_process: InProcess,
+        (inbound, outbound, in_process): (Sender<Inbound>, Receiver<Outbound>, InProcess),
     ) -> Self {
         Self {
             transport,

@@ -48,7 +48,7 @@ impl Guard {
         machine.guarded_by(self.grants.clone())
     }
 
-    /// Starts to look after the list, until `stop` is gone; the thread holds `token` while it lives.
+    /// Starts to look after the list, until `stop` is gone; the thread holds `token` meanwhile.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -60,8 +60,8 @@ impl Guard {
     ) -> std::io::Result<JoinHandle<Result<(), Error>>> {
         let authorized = self.authorized;
         Builder::new().name("authorized".into()).spawn(move || {
-            let _alive = token;
             authorized.watch(&stop, &inbound);
+            drop(token);
             Ok(())
         })
     }

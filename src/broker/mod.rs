@@ -23,8 +23,8 @@ mod sockets;
 mod transport;
 mod zap;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::bounded;
@@ -41,7 +41,6 @@ use crate::core::Sequencer;
 use crate::net::Clock;
 use crate::net::waker::{Waker, waker};
 use crate::store::{self, Beside, Opened};
-use crate::wire::Epoch;
 
 pub use ack_map::{AckMap, Status};
 pub use config::{BadSync, Config, DoorLimits, Security, Storage, Sync};
@@ -68,6 +67,11 @@ pub struct Stopper {
 }
 
 impl Stopper {
+    fn new(signals: &Arc<Signals>, waker: &Waker) -> Self {
+        let (signals, waker) = (Arc::clone(signals), waker.clone());
+        Self { signals, waker }
+    }
+
     /// Lets the broker take nothing more in, finish what it has, and end.
     pub fn stop(&self) {
         self.signals.stop.store(true, Ordering::SeqCst);
@@ -102,22 +106,11 @@ impl Broker {
         let (outbound_in, outbound_out) = bounded(OUTBOUND_BURSTS);
         let (loads_in, loads_out) = bounded(LOADS);
         let ack_map = AckMap::default();
-        let stopper = Stopper {
-            signals: Arc::clone(&signals),
-            waker: waker.clone(),
-        };
+        let stopper = Stopper::new(&signals, &waker);
         let reader = opened.log.reader();
         let in_process = InProcess::new(inbound_in.clone());
         let (living, token) = Watch::over(3 + usize::from(guard.is_some()));
-        let outside = Outside {
-            log_id: opened.recovered.log_id,
-            epoch: Epoch(opened.recovered.epoch.0 + 1),
-            ack_map: ack_map.clone(),
-            in_process: in_process.clone(),
-            stopper: stopper.clone(),
-            reader: Arc::new(Mutex::new(opened.log.reader())),
-            living,
-        };
+        let outside = Outside::new(&opened, &ack_map, &in_process, &stopper, living);
         let clock = Clock::start();
         let limits = config.limits.clone();
         let mut machine = Sequencer::new(clock.now_with_wall(), limits, &opened.recovered, seed);
@@ -141,14 +134,8 @@ impl Broker {
         };
         let loaded = inbound_in.clone();
         let guard_inbound = inbound_in.clone();
-        let dispatcher = Dispatcher::new(
-            transport,
-            sleeper,
-            signals,
-            inbound_in,
-            outbound_out,
-            in_process,
-        );
+        let channels = (inbound_in, outbound_out, in_process);
+        let dispatcher = Dispatcher::new(transport, sleeper, signals, channels);
         let mut threads = vec![
             spawn("sequencer", &token, move || driver.run())?,
             spawn("dispatcher", &token, move || dispatcher.run())?,
@@ -219,8 +206,9 @@ fn spawn(
 ) -> Result<JoinHandle<Outcome>, Error> {
     let token = Arc::clone(token);
     let thread = Builder::new().name(name.into()).spawn(move || {
-        let _alive = token;
-        work()
+        let outcome = work();
+        drop(token); // a panic drops it, too
+        outcome
     })?;
     Ok(thread)
 }

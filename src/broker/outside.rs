@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::Stopper;
 use super::ack_map::AckMap;
 use super::in_process::InProcess;
-use crate::store::LogReader;
+use crate::store::{LogReader, Opened};
 use crate::wire::{Epoch, LogId};
 
 /// A broker as the rest of its process sees it. Cheap to clone.
@@ -23,11 +23,29 @@ pub struct Outside {
     pub in_process: InProcess,
     /// Whether it was asked to stop.
     pub stopper: Stopper,
-    pub(super) reader: Arc<Mutex<Box<dyn LogReader>>>,
-    pub(super) living: Watch,
+    reader: Arc<Mutex<Box<dyn LogReader>>>,
+    living: Watch,
 }
 
 impl Outside {
+    pub(super) fn new(
+        opened: &Opened,
+        ack_map: &AckMap,
+        in_process: &InProcess,
+        stopper: &Stopper,
+        living: Watch,
+    ) -> Self {
+        Self {
+            log_id: opened.recovered.log_id,
+            epoch: Epoch(opened.recovered.epoch.0 + 1),
+            ack_map: ack_map.clone(),
+            in_process: in_process.clone(),
+            stopper: stopper.clone(),
+            reader: Arc::new(Mutex::new(opened.log.reader())),
+            living,
+        }
+    }
+
     /// A reader of the log, with files of its own.
     pub fn reader(&self) -> Box<dyn LogReader> {
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);

@@ -78,7 +78,11 @@ pub(super) struct Complaint<'a> {
 }
 
 /// An answer that says why there is no other.
-pub(super) fn complaint(status: StatusCode, error: &str, text: impl ToString) -> Answer {
+pub(super) fn complaint(
+    status: StatusCode,
+    error: &str,
+    text: &(impl ToString + ?Sized),
+) -> Answer {
     let text = text.to_string();
     let detail = None;
     json_with(

@@ -132,7 +132,7 @@ impl Site {
         let said = read(parts, body, LOGIN_BYTES).await?;
         let said = str::from_utf8(&said).unwrap_or_default().trim();
         let cookie = self.access.login(said).map_err(|denied| {
-            let answer = complaint(StatusCode::FORBIDDEN, denied.reason(), denied);
+            let answer = complaint(StatusCode::FORBIDDEN, denied.reason(), &denied);
             Refusal::counted(denied.reason(), answer)
         })?;
         Ok(with_cookie(&cookie))
@@ -197,7 +197,7 @@ fn claim(query: &Query) -> Result<Option<String>, BadQuery> {
 async fn read(parts: &Parts, body: Incoming, most: usize) -> Result<Bytes, Refusal> {
     let too_large = || {
         let text = format!("at most {most} bytes");
-        let mut answer = complaint(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text);
+        let mut answer = complaint(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &text);
         // What is left of the body is not read.
         answer
             .headers_mut()

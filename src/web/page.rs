@@ -21,9 +21,34 @@ const FILES: &[File] = &[
         text: include_str!("page/index.html"),
     },
     File {
+        path: "/page/icon.svg",
+        kind: "image/svg+xml",
+        text: include_str!("page/icon.svg"),
+    },
+    File {
         path: "/page/page.css",
         kind: "text/css; charset=utf-8",
         text: include_str!("page/page.css"),
+    },
+    File {
+        path: "/page/dom.js",
+        kind: SCRIPT,
+        text: include_str!("page/dom.js"),
+    },
+    File {
+        path: "/page/order.js",
+        kind: SCRIPT,
+        text: include_str!("page/order.js"),
+    },
+    File {
+        path: "/page/talk.js",
+        kind: SCRIPT,
+        text: include_str!("page/talk.js"),
+    },
+    File {
+        path: "/page/figures.js",
+        kind: SCRIPT,
+        text: include_str!("page/figures.js"),
     },
     File {
         path: "/page/page.js",

@@ -15,9 +15,9 @@ use crate::wire::{ClientSequence, LogId, Name};
 /// Names that may have a session here at a time.
 const SESSIONS: usize = 1024;
 /// Time without a post after which a name counts as away.
-const IDLE: Duration = Duration::from_secs(300);
+const IDLE: Duration = Duration::from_mins(5);
 /// Time after which an answer is given up; whoever asked has gone by then.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// Somebody who waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,14 +106,13 @@ impl Poster {
             return;
         };
         match (&wish, claim, &session.claim) {
-            (Wish::Join, Some(claim), _) => session.claim = Some(claim.to_owned()),
             (Wish::Post { .. }, Some(claim), Some(current)) if claim != current => {
                 let text = "another page has taken this name";
                 return self.refuse(ticket, Code::Superseded, 0, text);
             }
-            // After a restart of the broker the first who posts has it.
-            (Wish::Post { .. }, Some(claim), None) => session.claim = Some(claim.to_owned()),
-            _ => {}
+            // After a restart of the broker also who posts first has it.
+            (_, Some(claim), _) => session.claim = Some(claim.to_owned()),
+            (_, None, _) => {}
         }
         session.used = now;
         match (&wish, session.last) {
@@ -253,7 +252,7 @@ impl Poster {
         match code {
             Code::SequenceGap => self.refuse_posts(name, &refusal, |sequence| sequence > detail),
             Code::SequenceReused => {
-                self.refuse_posts(name, &refusal, |sequence| sequence == detail)
+                self.refuse_posts(name, &refusal, |sequence| sequence == detail);
             }
             Code::NoSpace if self.is_open(name) => {
                 self.refuse_posts(name, &refusal, |sequence| sequence >= detail);

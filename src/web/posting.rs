@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 
 use super::poster::{Outcome, Poster, Ticket, Wish};
 use super::seam::Source;
@@ -93,8 +93,9 @@ impl Task {
         mut requests: mpsc::Receiver<Request>,
         mut frames: mpsc::Receiver<(u64, Vec<u8>)>,
     ) {
+        let mut ticks = interval(TICK);
         loop {
-            let busy = self.speak();
+            let is_busy = self.speak();
             self.answer();
             tokio::select! {
                 request = requests.recv() => match request {
@@ -102,7 +103,8 @@ impl Task {
                     None => return,
                 },
                 Some((connection, frame)) = frames.recv() => self.poster.heard(connection, &frame),
-                () = sleep(if busy { BUSY } else { TICK }) => self.poster.tick(self.started.elapsed()),
+                _ = ticks.tick() => self.poster.tick(self.started.elapsed()),
+                () = sleep(BUSY), if is_busy => {}
             }
         }
     }

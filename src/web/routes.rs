@@ -58,7 +58,7 @@ struct Refusals {
 pub(super) struct Refusal {
     /// Under what it is counted, if it is.
     reason: Option<&'static str>,
-    answer: Answer,
+    answer: Box<Answer>,
 }
 
 /// What an address leads to.
@@ -157,7 +157,7 @@ impl Site {
                 let (method, status) = (&parts.method, answer.status());
                 self.refused(reason, &format!("{peer}: {method} {path:.100}: {status}"));
             }
-            answer
+            *answer
         })
     }
 
@@ -307,7 +307,7 @@ fn turned_away(denied: Denied) -> Answer {
         Denied::ForeignOrigin | Denied::NoTokenSet => StatusCode::FORBIDDEN,
         Denied::NoToken | Denied::WrongToken => StatusCode::UNAUTHORIZED,
     };
-    let mut answer = complaint(status, denied.reason(), denied);
+    let mut answer = complaint(status, denied.reason(), &denied);
     if status == StatusCode::UNAUTHORIZED {
         let scheme = HeaderValue::from_static("Bearer");
         answer.headers_mut().insert(WWW_AUTHENTICATE, scheme);
@@ -318,21 +318,25 @@ fn turned_away(denied: Denied) -> Answer {
 impl Refusal {
     /// One that is counted, and logged now and then.
     pub(super) fn counted(reason: &'static str, answer: Answer) -> Self {
-        let reason = Some(reason);
-        Self { reason, answer }
+        Self {
+            reason: Some(reason),
+            answer: Box::new(answer),
+        }
     }
 }
 
 impl From<Answer> for Refusal {
     fn from(answer: Answer) -> Self {
-        let reason = None;
-        Self { reason, answer }
+        Self {
+            reason: None,
+            answer: Box::new(answer),
+        }
     }
 }
 
 impl From<BadQuery> for Refusal {
     fn from(error: BadQuery) -> Self {
-        complaint(StatusCode::BAD_REQUEST, "bad_query", error).into()
+        complaint(StatusCode::BAD_REQUEST, "bad_query", &error).into()
     }
 }
 

@@ -29,7 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Threads for what waits for a disk or looks at all members; the rest is never waited for.
 const BLOCKING: usize = 4;
 /// When a peer that is silent is asked whether it is there, how often, and how many times.
-const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 3);
+const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_mins(1), Duration::from_secs(10), 3);
 
 /// An address that is bound, before there is anything to serve.
 #[derive(Debug)]

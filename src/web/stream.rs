@@ -228,10 +228,9 @@ impl Sender {
                 _ = self.origin.stopped.changed() => return false,
             };
             match changed {
-                Ok(Ok(())) => {}
                 Ok(Err(_)) => return false,
                 Err(_) if self.format == Format::Events => self.text.extend_from_slice(b":\n\n"),
-                Err(_) => {}
+                Ok(Ok(())) | Err(_) => {}
             }
         }
     }
