@@ -111,8 +111,8 @@ export class Order {
       const surplus = list.children.length - KEPT;
       if (below && surplus > 0) {
         for (let left = surplus; left > 0; left -= 1) list.firstElementChild.remove();
-        this.#edges();
       }
+      this.#edges();
       if (below) flow.scrollTop = flow.scrollHeight;
       this.#newest(below);
       this.calls.onEnd(this.#next);
@@ -214,10 +214,8 @@ export class Order {
 
   #edges(oldest) {
     if (oldest !== undefined) this.oldest = oldest;
-    requestAnimationFrame(() => {
-      const first = this.#first();
-      get("older").hidden = first === null || first <= (this.oldest ?? 0);
-    });
+    const first = this.#first();
+    get("older").hidden = first === null || first <= (this.oldest ?? 0);
   }
 
   #isBelow() {
