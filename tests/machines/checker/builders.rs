@@ -16,6 +16,7 @@ pub(crate) fn open(who: &str, resumed: bool, begin: u64) -> Event {
         who: who.into(),
         resumed,
         begin,
+        log: 7,
     }
 }
 
@@ -124,6 +125,11 @@ pub(crate) fn settled(who: &str) -> Event {
         who: who.into(),
         receives: true,
     }
+}
+
+pub(crate) fn floor(who: &str, floor: u64) -> Event {
+    let who = who.into();
+    Event::Floor { who, floor }
 }
 
 pub(crate) fn is_delivery(event: &Event, whom: &str, order: u64) -> bool {

@@ -5,6 +5,7 @@
 
 mod builders;
 mod ended_sessions;
+mod side_by_side;
 
 use builders::{
     ack, after, confirm, cursor, deliver, digest, hello, is_cursor, is_delivery, is_log, is_open,

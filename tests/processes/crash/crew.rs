@@ -8,8 +8,7 @@ use orden::core::participant::{Event as Told, Limits, Settings};
 use orden::wire::sessions::SequenceRun;
 use orden::wire::{Dialect, Name};
 
-use crate::crash::history::{History, of_heard, of_record};
-use orden_kit::checker::history::{Digest, Event};
+use orden_kit::checker::history::{Digest, Event, Form, History, Message};
 use orden_kit::clock::now_us;
 use orden_kit::dealer::Dealer;
 use orden_kit::poll;
@@ -222,7 +221,7 @@ impl Native {
             // The first deliveries may come in the same breath as the welcome.
             self.take_events(history);
             for record in deliveries.records() {
-                let message = of_record(&record.expect("the broker sends no nonsense"));
+                let message = Message::of_record(&record.expect("the broker sends no nonsense"));
                 self.next = message.order + 1;
                 let who = self.name.clone();
                 history.note(Event::Deliver { who, message });
@@ -267,6 +266,7 @@ impl Native {
                             who: self.name.clone(),
                             resumed: welcome.resumed,
                             begin: welcome.begin.0,
+                            log: welcome.log_id.0,
                         });
                     }
                 }
@@ -311,7 +311,7 @@ impl Fixed {
         let mut news = false;
         while let Some(heard) = self.dealer.hear_now() {
             news = true;
-            let message = of_heard(&heard);
+            let message = Message::of_text(heard.order, &heard.payload, Form::Exact);
             if self.seen.is_empty() {
                 self.first = message.order;
             }

@@ -4,15 +4,16 @@
 //! `ORDEN_CRASH_ROUNDS` says how many kills there are; `docs/journal.md` has the command and what
 //! came out.
 
-mod audit;
 mod crew;
-mod history;
 
 use crate::crash::crew::{Crew, MOST_A_ROUND};
+use orden_kit::checker::check;
 use orden_kit::checker::history::Event;
+use orden_kit::checker::outcome::Outcome;
 use orden_kit::clock::{now_us, since_ms};
 use orden_kit::programs::broker::Broker;
 use orden_kit::random::Random;
+use orden_kit::whole_log;
 
 /// Small segments, so that some kills come while the log goes from one to the next.
 const FLAGS: [&str; 4] = ["--segment-bytes", "6291456", "--max-message-bytes", "70000"];
@@ -81,7 +82,11 @@ fn nothing_is_lost_however_often_the_broker_is_killed() {
     let (end, stopped) = broker.stop();
     assert_eq!(end.code(), Some(0), "{}", end.complaint);
 
-    let outcome = audit::audit(stopped.data(), &mut crew);
+    for event in whole_log::events(stopped.data()) {
+        crew.history.note(event);
+    }
+    crew.settle();
+    let outcome = Outcome::of(crew.history.events());
     println!(
         "{rounds} kills with {in_flight} messages on their way: {} confirmed, {} lost, {} ordered \
          twice, {} deliveries\nserved again, median and most: native peers {}, all {}",
@@ -92,6 +97,12 @@ fn nothing_is_lost_however_often_the_broker_is_killed() {
         median_and_most(natives),
         median_and_most(everybody)
     );
-    assert_eq!((outcome.lost, outcome.duplicated), (0, 0), "seed {seed}");
-    crew.history.check(seed);
+    if let Err(violation) = check(crew.history.moments()) {
+        panic!("seed {seed}: {violation}");
+    }
+    assert_eq!(
+        (outcome.lost, outcome.duplicated, outcome.reordered),
+        (0, 0, 0),
+        "seed {seed}"
+    );
 }

@@ -10,8 +10,8 @@ use orden::client::{Clock, Connection, Context, connection};
 use orden::core::participant::Ending;
 use orden::net::Address;
 
-use crate::faults::history::Position;
 use crate::faults::member::{Member, Place, Plan};
+use orden_kit::checker::file::Position;
 use orden_kit::clock::{now_us, since_ms};
 
 /// What is to become of a member.

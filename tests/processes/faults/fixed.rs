@@ -9,8 +9,9 @@ use std::thread::JoinHandle;
 use orden::wire::rendering::Parts;
 use orden::wire::{Acked, OrderNumber, binary, json};
 
-use crate::faults::history::{Event, History, digest};
 use crate::faults::member::Plan;
+use orden_kit::checker::file::Writer;
+use orden_kit::checker::history::{Digest, Event, Form, Message};
 use orden_kit::clock::{now_us, since_ms};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ struct Live<'a> {
     plan: &'a Plan,
     dialect: Dialect,
     dealer: zmq::Socket,
-    history: History,
+    history: Writer,
     next: Option<u64>,
     sent: u64,
 }
@@ -91,7 +92,7 @@ fn live(endpoint: &str, plan: &Plan, dialect: Dialect, shared: &Shared) {
         plan,
         dialect,
         dealer,
-        history: History::open(&plan.history),
+        history: Writer::open(&plan.history),
         next: None,
         sent: 0,
     };
@@ -135,8 +136,10 @@ impl Live<'_> {
                 }
             };
             if self.next.is_none_or(|next| next == order) {
-                let digest = digest(b"", 0, &text);
-                self.history.note(Event::Delivered { order, digest });
+                self.history.note(Event::Deliver {
+                    who: self.plan.who.clone(),
+                    message: Message::of_text(order, &text, Form::Exact),
+                });
                 self.next = Some(order + 1);
             }
         }
@@ -163,11 +166,10 @@ impl Live<'_> {
         self.sent += 1;
         let text = format!("number {} of {}", self.sent, self.plan.seed);
         let name = self.plan.name.as_bytes();
-        self.history.note(Event::Sent {
-            sequence: self.sent,
-            digest: digest(name, 0, text.as_bytes()),
-            at: now_us(),
-            after: 0,
+        self.history.note(Event::Send {
+            who: self.plan.who.clone(),
+            sequence: 0,
+            digest: Digest::of(&[name, b": ", text.as_bytes()]),
         });
         self.history.keep();
         let parts: Parts = [name, b": ", text.as_bytes()];

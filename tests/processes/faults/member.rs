@@ -13,8 +13,8 @@ use orden::net::Address;
 use orden::wire::native::Start;
 use orden::wire::{ClientSequence, LogId, Name, OrderNumber};
 
-use crate::faults::history::{self, Event, History, Position, digest};
-use orden_kit::clock::now_us;
+use orden_kit::checker::file::{self, Position, Writer};
+use orden_kit::checker::history::{Digest, Event, Message};
 use orden_kit::random::Random;
 
 /// Where members live: the address they connect to, and what they share in a process.
@@ -24,10 +24,21 @@ pub(crate) struct Place {
     pub(crate) address: Address,
 }
 
+/// What a member can be held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It gets to the end.
+    Staying,
+    /// It is only there at times.
+    Passing,
+}
+
 /// Who a member is and how it behaves.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) name: String,
+    /// What its history calls it.
+    pub(crate) who: String,
     pub(crate) history: PathBuf,
     pub(crate) seed: u64,
     /// How long it waits between messages; `None`: it only listens.
@@ -40,6 +51,7 @@ impl Plan {
     pub(crate) fn new(directory: &Path, name: &str, seed: u64) -> Self {
         Self {
             name: name.to_owned(),
+            who: name.to_owned(),
             history: directory.join(format!("{name}.history")),
             seed,
             every: Some(Duration::from_millis(20)),
@@ -51,7 +63,7 @@ impl Plan {
 pub(crate) struct Member {
     plan: Plan,
     connection: Connection,
-    history: History,
+    history: Writer,
     pub(crate) position: Position,
     /// The last message that was handed to the connection.
     published: u64,
@@ -63,8 +75,8 @@ pub(crate) struct Member {
 impl Member {
     /// Starts, or starts again.
     pub(crate) fn start(place: &Place, plan: &Plan) -> Self {
-        history::mend(&plan.history);
-        let position = Position::after(&history::read(&plan.history));
+        file::mend(&plan.history);
+        let position = Position::read(&plan.history);
         let mut settings = Settings::new(Name::new(plan.name.as_bytes()).expect("a name"));
         if let Some((log_id, next)) = position.next {
             settings.start = Start::Resume(OrderNumber(next));
@@ -76,10 +88,16 @@ impl Member {
             settings.acknowledging = Acknowledging::ByApplication;
         }
         let connection = Connection::open(&place.context, &place.address, settings, impatient());
+        let mut history = Writer::open(&plan.history);
+        history.note(Event::Start {
+            who: plan.who.clone(),
+            position: position.next.map(|(_, next)| next),
+            keeps_sends: true,
+        });
         Self {
             plan: plan.clone(),
             connection: connection.expect("a socket"),
-            history: History::open(&plan.history),
+            history,
             position,
             published: position.confirmed,
             publish_at: Time::default(),
@@ -113,10 +131,9 @@ impl Member {
             // The first deliveries may come in the same breath as the welcome.
             self.take_events();
             for record in deliveries.records() {
-                let record = record.expect("the broker sends no nonsense");
-                let digest = digest(record.sender, record.client_sequence.0, record.payload);
-                let order = record.order.0;
-                self.note(Event::Delivered { order, digest });
+                let message = Message::of_record(&record.expect("the broker sends no nonsense"));
+                let who = self.plan.who.clone();
+                self.note(Event::Deliver { who, message });
             }
             self.history.keep();
             if self.plan.seed.is_multiple_of(2) {
@@ -133,23 +150,27 @@ impl Member {
 
     fn take_events(&mut self) {
         while let Some(told) = self.connection.next_event() {
-            let at = now_us();
             match told {
                 Told::Welcomed(welcome) => {
-                    if let (false, Some(log_id)) = (self.begun, self.connection.machine().log_id())
-                    {
+                    if !self.begun {
                         self.begun = true;
-                        let begin = welcome.begin.0;
-                        let log_id = log_id.0;
-                        self.note(Event::Began { begin, log_id, at });
+                        self.note(Event::Open {
+                            who: self.plan.who.clone(),
+                            resumed: welcome.resumed,
+                            begin: welcome.begin.0,
+                            log: welcome.log_id.0,
+                        });
                     }
                 }
-                Told::Confirmed(run) => self.note(Event::Confirmed {
-                    sequence: run.sequence.0,
-                    count: u64::from(run.count),
-                    order: run.order.0,
-                    at,
-                }),
+                Told::Confirmed(run) => {
+                    for step in 0..u64::from(run.count) {
+                        self.note(Event::Confirm {
+                            who: self.plan.who.clone(),
+                            sequence: run.sequence.0 + step,
+                            order: run.order.0 + step,
+                        });
+                    }
+                }
                 Told::Ended(ending) => self.ended = Some(ending),
                 Told::Away | Told::NoSpace | Told::Unreachable(_) => {}
                 told => panic!("{}: {told:?}", self.plan.name),
@@ -176,12 +197,10 @@ impl Member {
             return;
         }
         let text = payload(&self.plan, sequence);
-        let after = self.position.next.map_or(0, |(_, next)| next);
-        self.note(Event::Sent {
+        self.note(Event::Send {
+            who: self.plan.who.clone(),
             sequence,
-            digest: digest(self.plan.name.as_bytes(), sequence, &text),
-            at: now_us(),
-            after,
+            digest: Digest::of(&[self.plan.name.as_bytes(), b": ", &text]),
         });
         self.history.keep();
         match self.connection.try_publish(&text) {
@@ -195,19 +214,24 @@ impl Member {
     }
 
     fn note(&mut self, event: Event) {
+        self.position.note(&event);
         self.history.note(event);
-        self.position.note(event);
     }
 }
 
-/// What a member says as number `sequence`: always the same, so that it can say it again.
+/// The message of a member that is empty.
+const EMPTY: u64 = 30;
+
+/// What a member says as number `sequence`: always the same, so that it can say it again, and
+/// never what it says as another.
 pub(crate) fn payload(plan: &Plan, sequence: u64) -> Vec<u8> {
     let mut random = Random::new(plan.seed ^ sequence.wrapping_mul(0x2545_F491_4F6C_DD1D));
+    let number = format!("{sequence} ");
     let length = match random.below(200) {
-        0 => 0,
+        _ if sequence == EMPTY => 0,
         1 => 65_535 + random.below(3),
         2..5 => 8_191 + random.below(3),
-        _ => random.below(plan.bytes + 1),
+        _ => number.len() as u64 + random.below(plan.bytes + 1),
     };
     let length = usize::try_from(length).expect("a length");
     let mut bytes: Vec<u8> = (0..length.div_ceil(8))
@@ -217,6 +241,9 @@ pub(crate) fn payload(plan: &Plan, sequence: u64) -> Vec<u8> {
     // Text, so that JSON members see the same as others.
     for byte in &mut bytes {
         *byte = b' ' + (*byte & 63);
+    }
+    for (byte, digit) in bytes.iter_mut().zip(number.bytes()) {
+        *byte = digit;
     }
     bytes
 }

@@ -5,9 +5,6 @@
 mod broker;
 mod crowd;
 mod fixed;
-mod history;
-mod judge;
-mod judge_itself;
 mod leaving;
 mod member;
 mod nemesis;

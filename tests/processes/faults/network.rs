@@ -6,8 +6,7 @@ use std::time::Duration;
 use orden::client::{Clock, Context};
 
 use crate::faults::broker::DEADLINE;
-use crate::faults::judge::Kind;
-use crate::faults::member::{Member, Place};
+use crate::faults::member::{Kind, Member, Place};
 use crate::faults::stage::{Cast, Stage};
 use orden_kit::clock::{pause, until};
 use orden_kit::proxy::{Cut, Way, Weather};

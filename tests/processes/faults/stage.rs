@@ -1,20 +1,20 @@
 //! A broker process, members behind proxies, faults, and the judgement at the end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orden::wire::record::{Flags, Record};
-use orden::wire::rendering;
 use tempfile::TempDir;
 
 use crate::faults::broker::Broker;
 use crate::faults::crowd::{Crowd, Wanted};
 use crate::faults::fixed::{Dialect, Fixed};
-use crate::faults::history::{self, Position, digest};
-use crate::faults::judge::{Account, Entry, Evidence, Kind, Verdict};
-use crate::faults::member::Plan;
+use crate::faults::member::{Kind, Plan};
 use crate::faults::table::Table;
+use orden_kit::checker::check_stream;
+use orden_kit::checker::file::{self, Followed, Position};
+use orden_kit::checker::history::{Event, Moment};
+use orden_kit::checker::outcome::Outcome;
 use orden_kit::clock::{now_us, since_ms, until};
 use orden_kit::proxy::{Proxy, Weather};
 use orden_kit::random::Random;
@@ -102,6 +102,7 @@ impl Stage {
         let plans: Vec<_> = (0..cast.natives).map(&mut plan).collect();
         let twins = plans.iter().take(TWINS).enumerate().map(|(index, plan)| {
             let mut twin = plan.clone();
+            twin.who = format!("*twin of {}", plan.name);
             twin.history = directory.path().join(format!("{}.twin", plan.name));
             twin.every = None;
             (address(index + 1), twin)
@@ -234,7 +235,7 @@ impl Stage {
     }
 
     /// Lets everybody finish, stops the broker, and judges.
-    pub(crate) fn finish(mut self) -> Verdict {
+    pub(crate) fn finish(mut self) {
         self.heal();
         self.set_quiet();
         let drained = self.drain();
@@ -242,13 +243,23 @@ impl Stage {
         if let Some(broker) = self.broker.take() {
             broker.stop();
         }
-        let evidence = self.gather();
-        let verdict = evidence.judge();
-        self.table.print(&verdict);
-        println!("{verdict:?}");
-        assert!(verdict.complaints.is_empty(), "seed {seed}: {verdict:#?}");
+        let mut outcome = Outcome::default();
+        let history = self.history().inspect(|moment| outcome.take(&moment.event));
+        let verdict = check_stream(history);
+        self.table.print(&outcome);
+        println!(
+            "{} messages, {} confirmed; {} deliveries",
+            outcome.messages, outcome.confirmed, outcome.deliveries
+        );
+        if let Err(violation) = verdict {
+            panic!("seed {seed}: {violation}");
+        }
         assert!(drained, "seed {seed}: not everybody got to the end");
-        verdict
+        assert_eq!(
+            (outcome.lost, outcome.duplicated, outcome.reordered),
+            (0, 0, 0),
+            "seed {seed}"
+        );
     }
 
     /// A plan for one more member, which is `kind`.
@@ -271,10 +282,20 @@ impl Stage {
 
     /// Waits until everything is confirmed and everybody is at the same number, and stays there.
     fn drain(&self) -> bool {
+        let others = self
+            .others
+            .iter()
+            .filter(|(_, kind)| *kind == Kind::Staying);
+        let mut others: Vec<_> = others
+            .map(|(plan, _)| (plan.name.clone(), Followed::new(&plan.history)))
+            .collect();
         let mut at = None;
         let mut since = now_us();
         until(HEALED, || {
-            let positions = self.positions();
+            let mut positions = self.crowd.positions();
+            for (name, other) in &mut others {
+                positions.insert(name.clone(), other.position());
+            }
             let next = |position: &Position| position.next.map_or(0, |(_, next)| next);
             let mut ends: Vec<u64> = positions.values().map(next).collect();
             ends.extend(self.fixed.iter().map(Fixed::next));
@@ -289,70 +310,38 @@ impl Stage {
         })
     }
 
-    fn positions(&self) -> HashMap<String, Position> {
-        let mut positions = self.crowd.positions();
-        for (plan, kind) in &self.others {
-            if *kind == Kind::Native {
-                let position = Position::after(&history::read(&plan.history));
-                positions.insert(plan.name.clone(), position);
-            }
-        }
-        positions
-    }
-
-    /// What members and the log tell.
-    fn gather(&self) -> Evidence {
-        let account = |name: &str, file: String, kind| Account {
-            name: name.to_owned(),
-            kind,
-            events: history::read(&self.path().join(file)),
+    /// What members and, after the end, the log tell.
+    fn history(&self) -> impl Iterator<Item = Moment> + use<> {
+        let of = |file: String| self.path().join(file);
+        let crowd = (0..self.cast.natives).map(Self::name);
+        let fixed = self.fixed.iter().map(|fixed| fixed.name.clone());
+        let others = |staying: Kind| {
+            let others = self.others.iter().filter(move |(_, kind)| *kind == staying);
+            others.map(|(plan, _)| plan.name.clone())
         };
-        let mut accounts = Vec::new();
-        for name in (0..self.cast.natives).map(Self::name) {
-            accounts.push(account(&name, format!("{name}.history"), Kind::Native));
-        }
-        for name in (0..TWINS).map(Self::name) {
-            accounts.push(account(&name, format!("{name}.twin"), Kind::Passing));
-        }
-        for (plan, kind) in &self.others {
-            let name = &plan.name;
-            accounts.push(account(name, format!("{name}.history"), *kind));
-        }
-        for fixed in &self.fixed {
-            let name = &fixed.name;
-            accounts.push(account(name, format!("{name}.history"), Kind::Fixed));
-        }
-        let (log, floors) = read_log(&self.data);
-        Evidence {
-            log,
-            accounts,
-            floors,
-        }
+        let stay: Vec<_> = crowd.chain(fixed).chain(others(Kind::Staying)).collect();
+        let pass = others(Kind::Passing);
+        let files = stay.iter().cloned().chain(pass);
+        let mut files: Vec<_> = files.map(|name| of(format!("{name}.history"))).collect();
+        files.extend((0..TWINS).map(|index| of(format!("{}.twin", Self::name(index)))));
+
+        let mut end = vec![Event::Healed];
+        // Of those who were cut off, the broker may know more than they could write down.
+        end.extend(
+            whole_log::events(&self.data)
+                .into_iter()
+                .filter(|event| !matches!(event, Event::Floor { who, .. } if !stay.contains(who))),
+        );
+        let settled = |who| Event::Settled {
+            who,
+            receives: true,
+        };
+        end.extend(stay.into_iter().map(settled));
+        let at = now_us();
+        file::merged(files).chain(end.into_iter().map(move |event| Moment { at, event }))
     }
 }
 
 fn sum(positions: &HashMap<String, Position>, of: impl Fn(&Position) -> u64) -> u64 {
     positions.values().map(of).sum()
-}
-
-/// The whole log of a broker that has ended, and what its sessions have acknowledged.
-fn read_log(directory: &Path) -> (Vec<Entry>, BTreeMap<String, u64>) {
-    let mut log = Vec::new();
-    let recovered = whole_log::read(directory, |record| log.push(entry(record)));
-    let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-    let floors = recovered.sessions();
-    let floors = floors.map(|entry| (name(entry.name.as_bytes()), entry.floor.0));
-    (log, floors.collect())
-}
-
-fn entry(record: &Record<'_>) -> Entry {
-    let rendered = rendering::parts(record).concat();
-    Entry {
-        order: record.order.0,
-        sender: String::from_utf8_lossy(record.sender).into_owned(),
-        sequence: record.client_sequence.0,
-        digest: digest(record.sender, record.client_sequence.0, record.payload),
-        rendered: digest(b"", 0, &rendered),
-        is_notice: record.flags.has(Flags::NOTICE),
-    }
 }

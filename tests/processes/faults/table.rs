@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::faults::judge::Verdict;
+use orden_kit::checker::outcome::Outcome;
 
 #[derive(Default)]
 pub(crate) struct Table(BTreeMap<&'static str, Row>);
@@ -24,13 +24,13 @@ impl Table {
     }
 
     /// As lines of docs/reliability.md.
-    pub(crate) fn print(&mut self, verdict: &Verdict) {
-        let Verdict {
+    pub(crate) fn print(&mut self, outcome: &Outcome) {
+        let Outcome {
             lost,
             duplicated,
             reordered,
             ..
-        } = verdict;
+        } = outcome;
         for (what, row) in &mut self.0 {
             row.recovery_ms.sort_unstable();
             let median = row.recovery_ms[row.recovery_ms.len() / 2];

@@ -8,11 +8,10 @@ use std::time::Duration;
 use orden::client::{Clock, Context, connection};
 use rustix::process::{Pid, Signal, getppid, kill_process};
 
-use crate::faults::history::{self, Position};
-use crate::faults::judge::Kind;
-use crate::faults::member::{Member, Place, Plan};
+use crate::faults::member::{Kind, Member, Place, Plan};
 use crate::faults::stage::{Cast, HEALED, Stage};
 use orden_kit::alone;
+use orden_kit::checker::file::Followed;
 use orden_kit::clock::{pause, until};
 
 const VARIABLE: &str = "ORDEN_FAULTS_MEMBER";
@@ -81,10 +80,10 @@ fn live_alone() {
 
 /// Waits until a worker has had something confirmed that it has said from now on.
 fn await_progress(plan: &Plan) {
-    let position = || Position::after(&history::read(&plan.history));
-    let sent = position().sent;
-    let well = until(HEALED, || position().confirmed > sent);
-    assert!(well, "{}: {:?}", plan.name, position());
+    let mut member = Followed::new(&plan.history);
+    let sent = member.position().sent;
+    let well = until(HEALED, || member.position().confirmed > sent);
+    assert!(well, "{}: {:?}", plan.name, member.position());
 }
 
 /// Each position is handed to the library by the program itself: what it has processed it is not
@@ -97,8 +96,8 @@ fn members_are_killed_and_frozen() {
     });
     let address = stage.proxies[0].address().to_string();
     let plans = [
-        stage.one_more("own-process-a", Kind::Native),
-        stage.one_more("own-process-b", Kind::Native),
+        stage.one_more("own-process-a", Kind::Staying),
+        stage.one_more("own-process-b", Kind::Staying),
     ];
     let mut workers = plans.each_ref().map(|plan| Worker::start(&address, plan));
     for _ in 0..6 {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Property::{Liveness, NoDuplication, NoGap};
+use super::Property::{AckSoundness, Liveness, NoDuplication, NoGap};
 use super::history::{Event, Message};
 use super::{Verdict, broken};
 
@@ -57,6 +57,7 @@ impl Deliveries {
                 who,
                 resumed,
                 begin,
+                ..
             } => return self.reader(who).open(who, *resumed, *begin),
             Event::Send { who, sequence, .. } if *sequence != 0 => {
                 self.reader(who).pending.insert(*sequence);
@@ -75,6 +76,13 @@ impl Deliveries {
             }
             Event::Gone { who } => self.reader(who).is_gone = true,
             Event::Trims { who, to } => self.reader(who).trimmed = *to,
+            Event::Floor { who, floor } => {
+                let end = self.reader(who).end;
+                if end.is_some_and(|end| *floor > end) {
+                    let what = format!("{who} was given what is before {end:?}, not {floor}");
+                    return broken(AckSoundness, what);
+                }
+            }
             _ => {}
         }
         Ok(())

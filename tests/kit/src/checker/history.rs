@@ -6,7 +6,11 @@
 
 use std::fmt;
 
+use orden::wire::record::{Flags, Record};
+use orden::wire::rendering;
 use serde::{Deserialize, Serialize};
+
+use crate::clock::now_us;
 
 /// One event, with microseconds since the run began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +18,26 @@ pub struct Moment {
     pub at: u64,
     #[serde(flatten)]
     pub event: Event,
+}
+
+/// A history that one thread writes.
+#[derive(Debug, Default)]
+pub struct History(Vec<Moment>);
+
+impl History {
+    /// Notes what happens now.
+    pub fn note(&mut self, event: Event) {
+        let at = now_us();
+        self.0.push(Moment { at, event });
+    }
+
+    pub fn moments(&self) -> &[Moment] {
+        &self.0
+    }
+
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.0.iter().map(|moment| &moment.event)
+    }
 }
 
 /// One thing that happened. `who` is a member's name; one that begins with `*` is the run's own
@@ -37,11 +61,12 @@ pub enum Event {
     },
     /// A client's process is gone.
     Crash { who: String },
-    /// The broker has welcomed a client; deliveries begin with `begin`.
+    /// The broker has welcomed a client to its log; deliveries begin with `begin`.
     Open {
         who: String,
         resumed: bool,
         begin: u64,
+        log: u64,
     },
     /// An application wants a message ordered. `sequence` is 0 in the dialects without.
     Send {
@@ -103,6 +128,8 @@ pub enum Event {
     },
     /// The log, read after the end: the oldest number that is kept, and the next.
     LogEnd { oldest: u64, next: u64 },
+    /// The log, read after the end: the first number that a member has not acknowledged.
+    Floor { who: String, floor: u64 },
     /// A client that is alive and connected at the end; it should have everything.
     Settled { who: String, receives: bool },
 }
@@ -149,10 +176,9 @@ pub struct Digest(pub u64);
 impl Digest {
     /// FNV-1a (Fowler, Noll, Vo): the same in every process and for all time.
     pub fn of(parts: &[&[u8]]) -> Self {
-        let bytes = parts.iter().flat_map(|part| part.iter());
-        Self(bytes.fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-        }))
+        let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        let part = |hash, part: &&[u8]| part.iter().fold(hash, step);
+        Self(parts.iter().fold(0xCBF2_9CE4_8422_2325, part))
     }
 }
 
@@ -162,7 +188,42 @@ impl fmt::Debug for Digest {
     }
 }
 
+impl Message {
+    /// As native peers, and the log, show it.
+    pub fn of_record(record: &Record<'_>) -> Self {
+        let sequence = record.client_sequence.0;
+        Self {
+            order: record.order.0,
+            sender: Some(String::from_utf8_lossy(record.sender).into_owned()),
+            sequence: (sequence != 0).then_some(sequence),
+            digest: Digest::of(&rendering::parts(record)),
+            form: Form::Exact,
+        }
+    }
+
+    /// As peers of the fixed dialects see it.
+    pub fn of_text(order: u64, text: &[u8], form: Form) -> Self {
+        let is_notice = text.starts_with(b"Server: ");
+        Self {
+            order,
+            sender: is_notice.then(|| "Server".to_owned()),
+            sequence: None,
+            digest: Digest::of(&[text]),
+            form,
+        }
+    }
+}
+
 impl Event {
+    /// A message of the log, read after the end.
+    pub fn of_log(record: &Record<'_>) -> Self {
+        let is_notice = record.flags.has(Flags::NOTICE);
+        Self::Log {
+            message: Message::of_record(record),
+            notice: is_notice.then(|| String::from_utf8_lossy(record.payload).into_owned()),
+        }
+    }
+
     /// Whom it is about.
     pub fn who(&self) -> Option<&str> {
         match self {
@@ -181,6 +242,7 @@ impl Event {
             | Self::Cursor { who, .. }
             | Self::Trims { who, .. }
             | Self::Gone { who }
+            | Self::Floor { who, .. }
             | Self::Settled { who, .. } => Some(who),
             _ => None,
         }

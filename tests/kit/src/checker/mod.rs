@@ -6,10 +6,13 @@
 
 mod deliveries;
 mod door;
+pub mod file;
 pub mod history;
 mod journal;
 mod messages;
+pub mod outcome;
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use self::deliveries::Deliveries;
@@ -89,6 +92,8 @@ fn broken(property: Property, what: impl Into<String>) -> Verdict {
 
 /// How many events of a history a violation shows.
 const CONTEXT: usize = 30;
+/// Among how many of the newest events it looks for those, if the history is not kept.
+const RECENT: usize = 10_000;
 
 /// What is known at one point of a history.
 #[derive(Default)]
@@ -125,6 +130,29 @@ pub fn check(history: &[Moment]) -> Result<(), Box<Violation>> {
     for (index, moment) in history.iter().enumerate() {
         if let Err(Broken { property, what }) = checker.take(&moment.event) {
             let context = context(&history[..=index]);
+            return Err(Box::new(Violation {
+                property,
+                what,
+                index,
+                context,
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// The same for a history that is too long to be held at once.
+pub fn check_stream(history: impl Iterator<Item = Moment>) -> Result<(), Box<Violation>> {
+    let mut checker = Checker::default();
+    let mut recent = VecDeque::new();
+    for (index, moment) in history.enumerate() {
+        let verdict = checker.take(&moment.event);
+        if recent.len() == RECENT {
+            recent.pop_front();
+        }
+        recent.push_back(moment);
+        if let Err(Broken { property, what }) = verdict {
+            let context = context(recent.make_contiguous());
             return Err(Box::new(Violation {
                 property,
                 what,

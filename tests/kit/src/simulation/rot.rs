@@ -12,7 +12,6 @@ use crate::simulated_disk::{Files, SimulatedDisk};
 use crate::simulation::broker::open_log;
 use crate::simulation::counters::{Counters, Sometimes};
 use crate::simulation::dice::Dice;
-use crate::simulation::peers::message;
 
 /// How many bits, each in a log of its own.
 const FLIPS: usize = 3;
@@ -66,7 +65,7 @@ impl Truth {
         let mut at = oldest;
         while at < end {
             let chunk = reader.read(at).unwrap();
-            messages.extend(chunk.records().map(|record| message(&record)));
+            messages.extend(chunk.records().map(|record| Message::of_record(&record)));
             at = chunk.end();
         }
         let sessions = opened.recovered.sessions().cloned().collect();
@@ -95,7 +94,7 @@ impl Truth {
             };
             for record in chunk.records() {
                 let place = usize::try_from(record.order.since(self.oldest)).unwrap();
-                assert_eq!(message(&record), self.messages[place], "{told}");
+                assert_eq!(Message::of_record(&record), self.messages[place], "{told}");
             }
             at = chunk.end();
         }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use orden::core::Transport;
 use orden::wire::OrderNumber;
-use orden::wire::record::Flags;
 
 use crate::checker::history::{Event, Moment};
 use crate::simulated_disk::Fault as DiskFault;
@@ -14,7 +13,7 @@ use crate::simulation::counters::{Counters, Sometimes};
 use crate::simulation::dice::Dice;
 use crate::simulation::faults::Fault;
 use crate::simulation::network::Network;
-use crate::simulation::peers::{Fixed, Hostile, Incident, Native, Peer, Raw, message};
+use crate::simulation::peers::{Fixed, Hostile, Incident, Native, Peer, Raw};
 use crate::simulation::plan::Plan;
 use crate::simulation::queue::Happening;
 use crate::simulation::stage::Stage;
@@ -319,13 +318,7 @@ impl World {
         while at < next {
             let chunk = reader.read(at).unwrap();
             for record in chunk.records().filter(|record| record.order >= at) {
-                let is_notice = record.flags.has(Flags::NOTICE);
-                let text = String::from_utf8_lossy(record.payload).into_owned();
-                let notice = is_notice.then_some(text);
-                self.stage.note(Event::Log {
-                    message: message(&record),
-                    notice,
-                });
+                self.stage.note(Event::of_log(&record));
             }
             at = chunk.end().max(OrderNumber(at.0 + 1));
         }

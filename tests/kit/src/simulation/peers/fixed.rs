@@ -4,8 +4,8 @@
 use orden::wire::{Acked, OrderNumber, binary, json};
 
 use super::payload::Texts;
-use super::{Incident, dealer, seen, wrapped};
-use crate::checker::history::{Digest, Event, Form};
+use super::{Incident, dealer, wrapped};
+use crate::checker::history::{Digest, Event, Form, Message};
 use crate::simulation::dice::Dice;
 use crate::simulation::network::SocketId;
 use crate::simulation::plan::Plan;
@@ -210,7 +210,7 @@ impl Fixed {
             self.expected = Some(order + 1);
             stage.note(Event::Deliver {
                 who: self.who.clone(),
-                message: seen(order, &payload, form),
+                message: Message::of_text(order, &payload, form),
             });
         }
         let unacked = self.expected.map_or(0, |expected| expected - self.acked);

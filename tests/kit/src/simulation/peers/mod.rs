@@ -13,9 +13,7 @@ use orden::core::Transport;
 pub(crate) use self::fixed::Fixed;
 pub(crate) use self::hostile::Hostile;
 pub(crate) use self::native::Native;
-pub(crate) use self::process::message;
 pub(crate) use self::raw::Raw;
-use crate::checker::history::{Digest, Form, Message};
 use crate::simulation::network::SocketId;
 use crate::simulation::stage::Stage;
 
@@ -97,21 +95,6 @@ pub(crate) const HOSTILE_NAMES: [&str; 3] = ["evil0", "evil1", "evil2"];
 /// Whether a name belongs to somebody who keeps to no rule.
 pub(crate) fn is_hostile(name: &str) -> bool {
     name.contains("evil")
-}
-
-/// The notices' sender.
-const SERVER: &str = "Server";
-
-/// A message as a peer of a fixed dialect sees it.
-fn seen(order: u64, payload: &[u8], form: Form) -> Message {
-    let is_notice = payload.starts_with(b"Server: ");
-    Message {
-        order,
-        sender: is_notice.then(|| SERVER.to_owned()),
-        sequence: None,
-        digest: Digest::of(&[payload]),
-        form,
-    }
 }
 
 /// Opens a socket of a ZeroMQ peer.

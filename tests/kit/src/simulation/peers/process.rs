@@ -6,11 +6,9 @@ use std::collections::VecDeque;
 use orden::core::Time;
 use orden::core::participant::{Event, Input, Limits, Participant, Settings};
 use orden::wire::batch;
-use orden::wire::record::Record;
-use orden::wire::rendering;
 
 use super::{dealer, wrapped};
-use crate::checker::history::{Digest, Form, Message};
+use crate::checker::history::Message;
 use crate::simulation::network::SocketId;
 use crate::simulation::queue::Happening;
 use crate::simulation::stage::Stage;
@@ -122,7 +120,8 @@ impl Process {
                 if let Some(numbers) = self.machine.step(now, Input::Frame(frame)) {
                     let records = batch::records(frame).map(Result::unwrap);
                     let new = records.filter(|record| numbers.contains(&record.order));
-                    outcome.extend(new.map(|record| Happened::Delivery(message(&record))));
+                    outcome
+                        .extend(new.map(|record| Happened::Delivery(Message::of_record(&record))));
                 }
             }
         }
@@ -140,17 +139,5 @@ impl Process {
         while let Some(frame) = self.machine.next_frame(now) {
             stage.send(self.socket, wrapped(false, &frame));
         }
-    }
-}
-
-/// A message as a native peer, and the log, show it.
-pub(crate) fn message(record: &Record<'_>) -> Message {
-    let sequence = record.client_sequence.0;
-    Message {
-        order: record.order.0,
-        sender: Some(String::from_utf8_lossy(record.sender).into_owned()),
-        sequence: (sequence != 0).then_some(sequence),
-        digest: Digest::of(&rendering::parts(record)),
-        form: Form::Exact,
     }
 }

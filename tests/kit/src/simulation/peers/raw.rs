@@ -4,9 +4,9 @@
 use orden::core::Transport;
 use orden::wire::{Acked, OrderNumber, binary, raw};
 
+use super::Incident;
 use super::payload::Texts;
-use super::{Incident, seen};
-use crate::checker::history::{Digest, Event, Form};
+use crate::checker::history::{Digest, Event, Form, Message};
 use crate::simulation::dice::Dice;
 use crate::simulation::network::SocketId;
 use crate::simulation::plan::Plan;
@@ -127,7 +127,7 @@ impl Raw {
             let form = if is_cut { Form::Cut } else { Form::Exact };
             stage.note(Event::Deliver {
                 who: self.who.clone(),
-                message: seen(order, payload, form),
+                message: Message::of_text(order, payload, form),
             });
         }
         self.ack(stage);

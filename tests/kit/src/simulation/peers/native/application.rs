@@ -64,6 +64,7 @@ impl Native {
             who: self.name.clone(),
             resumed: welcome.resumed,
             begin: welcome.begin.0,
+            log: welcome.log_id.0,
         });
         self.publish_again();
     }
