@@ -21,7 +21,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use orden::broker::{Broker, Error, Sync};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use flags::{Cli, Command, Journal, MEMORY_BYTES, Serve};
@@ -92,7 +92,8 @@ impl From<std::io::Error> for Failure {
 
 fn serve(cli: &Serve) -> Result<(), Failure> {
     // Before anything else runs, so that no signal finds the process unprepared.
-    let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1])?;
+    // SIGXFSZ would end it without a word; caught, the write fails with an error that says why.
+    let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGXFSZ])?;
     let config = cli.config()?;
     if config.security.is_some() {
         orden::net::forbid_core_dumps()?;
@@ -154,6 +155,7 @@ fn watch_signals(mut signals: Signals, broker: &Broker) -> Result<(), Error> {
             for signal in signals.forever() {
                 match signal {
                     SIGUSR1 => log_status(&ack_map.status()),
+                    SIGXFSZ => {}
                     _ if stopping => std::process::exit(3),
                     _ => {
                         log::info!("stopping: finishing what was accepted");
@@ -196,6 +198,9 @@ fn hint(error: &Error) -> &'static str {
     match error {
         Error::Bind { .. } => "is another program using this address? port 0 takes any free one",
         Error::Store(error) if error.is_damage() => RESTORE,
+        Error::Store(orden::store::Error::FileSizeLimit { .. }) => {
+            "raise it (ulimit -f, LimitFSIZE=), or give --segment-bytes less"
+        }
         Error::Store(_) => "see --data for where the log is kept",
         Error::Keys(_) => "orden-broker keygen DIR makes key files, as pyzmq's zmq.auth does",
         _ => "",

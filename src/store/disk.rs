@@ -2,19 +2,45 @@
 
 use std::fs::{self, DirBuilder, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::io::Errno;
 
 use super::medium::{File, Medium};
 
 /// The file whose lock says that a broker has the directory.
 pub(super) const LOCK: &str = "LOCK";
 
+/// How long a broker that is ending is given to let go of the directory.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two attempts to take it.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// A directory of the file system.
 #[derive(Debug)]
 pub(super) struct Disk {
-    directory: PathBuf,
+    home: Arc<Home>,
+}
+
+/// Where the files lie.
+#[derive(Debug)]
+struct Home {
+    path: PathBuf,
+    /// `None` for those who only look at it.
+    owned: Option<Owned>,
+}
+
+/// The directory of a broker.
+#[derive(Debug)]
+struct Owned {
+    /// Open all the while, so that it can be synced when no descriptor is left.
+    directory: fs::File,
+    /// Given up for a file that the log needs when no descriptor is left: peers may have taken
+    /// all of them with connections.
+    spare: Mutex<Option<fs::File>>,
 }
 
 impl Disk {
@@ -33,35 +59,111 @@ impl Disk {
             let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
             fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
         }
-        Ok(Self::existing(directory))
+        let handle = fs::File::open(directory)?;
+        let owned = Owned {
+            spare: Mutex::new(Some(handle.try_clone()?)),
+            directory: handle,
+        };
+        Ok(Self::at(directory, Some(owned)))
     }
 
-    /// Takes a directory as it is.
+    /// Takes a directory as it is, to look at.
     pub(super) fn existing(directory: &Path) -> Self {
+        Self::at(directory, None)
+    }
+
+    fn at(directory: &Path, owned: Option<Owned>) -> Self {
+        let path = directory.to_owned();
         Self {
-            directory: directory.to_owned(),
+            home: Arc::new(Home { path, owned }),
         }
+    }
+
+    fn open_with(&self, options: &OpenOptions, name: &str) -> io::Result<Arc<dyn File>> {
+        let path = self.home.path.join(name);
+        let file = self.home.with_spare(|| options.open(&path))?;
+        Ok(Arc::new(DiskFile {
+            file,
+            home: Arc::clone(&self.home),
+        }))
+    }
+}
+
+impl Home {
+    /// Opens something, if need be with the descriptor that was kept for it.
+    fn with_spare(&self, open: impl Fn() -> io::Result<fs::File>) -> io::Result<fs::File> {
+        let opened = open();
+        let Some(owned) = &self.owned else {
+            return opened;
+        };
+        // Nothing in here panics half way through a change.
+        let mut spare = owned.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = match opened {
+            Err(error) if error.raw_os_error() == Some(Errno::MFILE.raw_os_error()) => {
+                drop(spare.take());
+                open()
+            }
+            opened => opened,
+        };
+        if spare.is_none() {
+            // As soon as there is one again.
+            *spare = owned.directory.try_clone().ok();
+        }
+        opened
+    }
+
+    /// Whether the directory is where it was, and a file of it not removed. If it is not, what
+    /// was written is on disk, and no broker will find it.
+    fn check(&self, file: &fs::File) -> io::Result<()> {
+        let Some(owned) = &self.owned else {
+            return Ok(());
+        };
+        let own = owned.directory.metadata()?;
+        let same = |there: fs::Metadata| (there.dev(), there.ino()) == (own.dev(), own.ino());
+        let path = self.path.display();
+        let taken_away = if !fs::metadata(&self.path).is_ok_and(same) {
+            format!("{path} is no longer the directory that the log was opened in")
+        } else if file.metadata()?.nlink() == 0 {
+            format!("{path} is no longer where it lies: it was removed")
+        } else {
+            return Ok(());
+        };
+        Err(io::Error::other(taken_away))
     }
 }
 
 impl Medium for Disk {
     fn place(&self) -> &Path {
-        &self.directory
+        &self.home.path
     }
 
+    #[expect(clippy::disallowed_methods, reason = "before anything is served")]
     fn lock(&self) -> io::Result<Option<Box<dyn Send>>> {
-        let file =
-            private(OpenOptions::new().write(true).create(true)).open(self.directory.join(LOCK))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+        let mut options = OpenOptions::new();
+        private(options.write(true).create(true));
+        let file = options.open(self.home.path.join(LOCK))?;
+        let mut waited = Duration::ZERO;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Box::new(file))),
+                // A killed broker has the lock until the system has cleared it away.
+                Err(TryLockError::WouldBlock) if waited < PATIENCE => {
+                    if waited.is_zero() {
+                        let path = self.home.path.display();
+                        log::info!("{path}: waiting for another broker to let go of it");
+                    }
+                    std::thread::sleep(PAUSE);
+                    waited += PAUSE;
+                }
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
+        for entry in fs::read_dir(&self.home.path)? {
             // A name that is not UTF-8 is none of ours.
             names.extend(entry?.file_name().into_string().ok());
         }
@@ -71,45 +173,52 @@ impl Medium for Disk {
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
         let mut options = OpenOptions::new();
         private(options.read(true).write(true).create(true).truncate(true));
-        Ok(Arc::new(options.open(self.directory.join(name))?))
+        self.open_with(&options, name)
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        Ok(Arc::new(options.open(self.directory.join(name))?))
+        self.open_with(OpenOptions::new().read(true).write(true), name)
     }
 
     fn open_to_read(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        Ok(Arc::new(fs::File::open(self.directory.join(name))?))
+        self.open_with(OpenOptions::new().read(true), name)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.directory.join(from), self.directory.join(to))
+        fs::rename(self.home.path.join(from), self.home.path.join(to))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.directory.join(name))
+        fs::remove_file(self.home.path.join(name))
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        fs::File::open(&self.directory)?.sync_all()
+        match &self.home.owned {
+            Some(owned) => owned.directory.sync_all(),
+            None => fs::File::open(&self.home.path)?.sync_all(),
+        }
     }
+}
+
+/// A file in a directory.
+struct DiskFile {
+    file: fs::File,
+    home: Arc<Home>,
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
-impl File for fs::File {
+impl File for DiskFile {
     fn size(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;
         while done < buffer.len() {
-            match FileExt::read_at(self, &mut buffer[done..], offset + done as u64) {
+            match self.file.read_at(&mut buffer[done..], offset + done as u64) {
                 Ok(0) => break,
                 Ok(count) => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -120,10 +229,11 @@ impl File for fs::File {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        Self::sync_data(self)
+        self.file.sync_data()?;
+        self.home.check(&self.file)
     }
 }

@@ -37,6 +37,16 @@ pub enum Error {
     /// Another broker has the directory.
     #[error("{}: in use by another broker; one directory serves one broker", .0.display())]
     InUse(PathBuf),
+    /// No file of this process may be as large as a segment.
+    #[error(
+        "the file size limit of this process is {limit} bytes, less than a segment of {needed}"
+    )]
+    FileSizeLimit {
+        /// What a file may have.
+        limit: u64,
+        /// What a segment has.
+        needed: u64,
+    },
     /// A directory without a log.
     #[error("no log in {}: {what}", directory.display())]
     NoLog {

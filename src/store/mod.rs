@@ -116,6 +116,14 @@ impl Options {
 /// # Errors
 /// See [`Error`]; those for which [`Error::is_damage`] holds want a person's decision.
 pub fn open(options: &Options) -> Result<Opened, Error> {
+    use rustix::process::{Resource, getrlimit};
+    let needed = options.segment_bytes.max(MIN_SEGMENT_BYTES);
+    // Met later, it would end the broker when the next segment is made.
+    if let Some(limit) = getrlimit(Resource::Fsize).current
+        && limit < needed
+    {
+        return Err(Error::FileSizeLimit { limit, needed });
+    }
     let disk =
         disk::Disk::create(&options.directory).map_err(Error::io("create", &options.directory))?;
     file_log::FileLog::open(Arc::new(disk), options.plan(Beside::Thread), draw_identity)

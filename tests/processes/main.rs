@@ -5,6 +5,7 @@
 mod bench;
 mod client;
 mod crash;
+mod disk;
 mod durable_first;
 mod end_to_end;
 mod faults;

@@ -23,6 +23,7 @@ pub mod alone;
 pub mod checker;
 pub mod clock;
 pub mod dealer;
+pub mod disk_faults;
 pub mod plain;
 pub mod programs;
 pub mod proxy;

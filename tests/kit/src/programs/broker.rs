@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use crate::poll;
 pub struct Broker {
     program: Program,
     flags: Vec<OsString>,
+    environment: Environment,
     data: Arc<TempDir>,
     endpoints: Vec<String>,
 }
@@ -26,8 +27,12 @@ pub struct Broker {
 /// A broker that was, to be started again where it was: same port, same directory.
 pub struct Stopped {
     flags: Vec<OsString>,
+    environment: Environment,
     data: Arc<TempDir>,
 }
+
+/// What it finds in its environment besides.
+type Environment = Vec<(&'static str, PathBuf)>;
 
 /// The command, without any flag, and with nothing in its environment that would be one.
 pub fn command() -> Command {
@@ -56,6 +61,11 @@ fn host_and_port(endpoint: &str) -> &str {
 impl Broker {
     /// One that keeps its log in a directory that goes with it, unless it is given another one.
     pub fn start(flags: &[&str]) -> Self {
+        Self::start_with(flags, Environment::new())
+    }
+
+    /// The same, with this in its environment each time it is started.
+    pub fn start_with(flags: &[&str], environment: Environment) -> Self {
         let data = TempDir::with_prefix("orden-").expect("a directory for temporary files");
         let mut all = with_address(flags);
         if !flags.contains(&"--data") {
@@ -63,6 +73,7 @@ impl Broker {
         }
         let stopped = Stopped {
             flags: all,
+            environment,
             data: Arc::new(data),
         };
         stopped.start()
@@ -74,6 +85,7 @@ impl Broker {
         all.push("--in-memory".into());
         let stopped = Stopped {
             flags: all,
+            environment: Environment::new(),
             data: Arc::new(TempDir::new().expect("a directory for temporary files")),
         };
         stopped.start()
@@ -97,7 +109,8 @@ impl Broker {
 
     /// The log's directory.
     pub fn data(&self) -> &Path {
-        self.data.path()
+        let given = self.flags.iter().position(|flag| flag == "--data");
+        given.map_or(self.data.path(), |at| Path::new(&self.flags[at + 1]))
     }
 
     /// The program, for its lines and its signals.
@@ -171,28 +184,40 @@ impl Broker {
         let Self {
             program,
             flags,
+            environment,
             data,
             endpoints,
         } = self;
-        (program.end(), Stopped::new(flags, data, &endpoints))
+        let flags = with_real_addresses(flags, &endpoints);
+        let stopped = Stopped {
+            flags,
+            environment,
+            data,
+        };
+        (program.end(), stopped)
     }
 
     fn into_stopped(self) -> Stopped {
-        Stopped::new(self.flags, self.data, &self.endpoints)
+        Stopped {
+            flags: with_real_addresses(self.flags, &self.endpoints),
+            environment: self.environment,
+            data: self.data,
+        }
     }
 }
 
-impl Stopped {
-    fn new(mut flags: Vec<OsString>, data: Arc<TempDir>, endpoints: &[String]) -> Self {
-        let mut endpoints = endpoints.iter();
-        for at in 0..flags.len() - 1 {
-            if flags[at] == "--address" || flags[at] == "--tcp-address" {
-                flags[at + 1] = endpoints.next().expect("one for each address").into();
-            }
+/// The flags with the ports that the system has chosen.
+fn with_real_addresses(mut flags: Vec<OsString>, endpoints: &[String]) -> Vec<OsString> {
+    let mut endpoints = endpoints.iter();
+    for at in 0..flags.len() - 1 {
+        if flags[at] == "--address" || flags[at] == "--tcp-address" {
+            flags[at + 1] = endpoints.next().expect("one for each address").into();
         }
-        Self { flags, data }
     }
+    flags
+}
 
+impl Stopped {
     /// The log's directory.
     pub fn data(&self) -> &Path {
         self.data.path()
@@ -202,6 +227,7 @@ impl Stopped {
     pub fn command(&self) -> Command {
         let mut command = command();
         command.args(&self.flags);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -219,6 +245,7 @@ impl Stopped {
         Broker {
             program,
             flags: self.flags,
+            environment: self.environment,
             data: self.data,
             endpoints,
         }

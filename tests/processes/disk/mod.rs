@@ -1,0 +1,88 @@
+//! The real broker on a disk that fails, is slow or full, and under a clock that jumps: what was
+//! confirmed is never lost, what passes is sat out, and what does not ends it with a line.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod any_fault;
+mod directory;
+
+use orden::client::{Client, Options};
+use orden::wire::Name;
+use orden_kit::PATIENCE;
+use orden_kit::disk_faults::DiskFaults;
+use orden_kit::programs::broker::{Broker, Stopped};
+use orden_kit::whole_log;
+
+/// Segments as small as they get, so that a test sees many.
+const SMALL: &[&str] = &["--max-message-bytes", "100000", "--segment-bytes", "1"];
+/// Some of these fill a segment.
+const MESSAGE_BYTES: usize = 90_000;
+
+/// A broker on a disk that is sound so far.
+fn start(faults: &DiskFaults, flags: &[&str]) -> Broker {
+    let flags: Vec<&str> = SMALL.iter().chain(flags).copied().collect();
+    Broker::start_with(&flags, faults.environment())
+}
+
+/// A client that publishes numbered messages.
+struct Publisher {
+    client: Client,
+    published: u64,
+}
+
+impl Publisher {
+    fn connect(broker: &Broker) -> Self {
+        let mut options = Options::new(
+            broker.endpoint().parse().unwrap(),
+            Name::new(b"ana").unwrap(),
+        );
+        options.settings.receive = false;
+        Self {
+            client: Client::connect(options).unwrap(),
+            published: 0,
+        }
+    }
+
+    fn publish(&mut self) {
+        let mut message = format!("{:08} ", self.published).into_bytes();
+        message.resize(MESSAGE_BYTES, b'x');
+        self.client.publish(message).unwrap();
+        self.published += 1;
+    }
+
+    /// Waits until everything is confirmed.
+    #[track_caller]
+    fn flush(&self) {
+        self.client.flush(PATIENCE).unwrap();
+    }
+
+    fn confirmed(&self) -> u64 {
+        self.client.confirmed().0
+    }
+}
+
+/// The segments of a broker.
+fn segments(broker: &Broker) -> Vec<String> {
+    let names = std::fs::read_dir(broker.data()).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(".segment")).collect();
+    names.sort();
+    names
+}
+
+/// Starts a broker on a sound disk, and stops it: everything that was confirmed is in the log,
+/// each message once and in order.
+#[track_caller]
+fn assert_nothing_lost(stopped: Stopped, confirmed: u64) {
+    let (end, stopped) = stopped.start().stop();
+    assert_eq!(end.code(), Some(0), "{}", end.complaint);
+    let mut next = 0;
+    whole_log::read(stopped.data(), |record| {
+        if record.sender == b"ana" {
+            let text = String::from_utf8(record.payload[..8].to_vec()).unwrap();
+            assert_eq!(text.parse::<u64>().unwrap(), next);
+            next += 1;
+        }
+    });
+    assert!(next >= confirmed, "{next} of {confirmed}");
+}
