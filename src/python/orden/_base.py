@@ -112,8 +112,15 @@ class ClientBase:
         """
         return self._core.last_sequence
 
+    def _check_answer(self, timeout: float | None) -> None:
+        """Raise the reason why the broker has not answered, unless it has."""
+        if self._core.welcome is None:
+            raise self._no_answer(timeout)
+
     def _no_answer(self, timeout: float | None) -> Error:
         """Return the error for a broker that has not answered, with all that is known of it."""
+        if self._core.has_stopped():
+            return self._core.reason()
         places = " or ".join(self._route.endpoints)
         within = "" if timeout is None else f" within {timeout:g} s"
         obstacle, keys = self._core.obstacle, self._route.keys
@@ -209,7 +216,8 @@ class ClientBase:
 
     def _departed(self, timeout: float | None) -> None:
         """Raise what is to be said about a client that has gone."""
-        if self._core.confirmed < self._core.last_sequence:
+        core = self._core
+        if core.confirmed < core.last_sequence and not core.was_told:
             raise self._core.unconfirmed(None, timeout)
 
     def _depart_blocking(self, timeout: float | None, *, stay: bool) -> None:

@@ -63,11 +63,10 @@ def connect(
     try:
         with core.changed:
             core.wait(lambda: core.welcome is None, deadline)
-    finally:
-        if core.welcome is None:
-            core.abandon(stay=True)
-    if core.welcome is None:
-        raise core.reason() if core.has_stopped() else client._no_answer(timeout)
+        client._check_answer(timeout)
+    except BaseException:
+        core.abandon(stay=True)
+        raise
     return client
 
 

@@ -73,6 +73,8 @@ class Core:
         self.is_forked = False
         self._pending: deque[Receipt] = deque()
         self._pending_bytes = 0
+        self.was_told = False
+        """Whether the application knows what has become of what is not confirmed."""
         self._reason: Callable[[], Error] | None = None
         _CORES.add(self)
 
@@ -167,7 +169,10 @@ class Core:
 
     def reason(self) -> Error:
         """Return why the client is over, as an error of its own for each who is told."""
-        return Closed("this client is closed") if self._reason is None else self._reason()
+        if self._reason is None:
+            return Closed("this client is closed")
+        self.was_told = True
+        return self._reason()
 
     def check_open(self) -> None:
         """Raise the reason if the client is over."""
@@ -207,12 +212,13 @@ class Core:
         """Return the error for messages that are not confirmed: all, or that of `receipt`."""
         first, count = self.confirmed + 1, self.last_sequence - self.confirmed
         within = "" if timeout is None else f" within {timeout:g} s"
-        if self._reason is not None and not isinstance(self.reason(), Closed):
+        if self._reason is not None and not isinstance(self._reason(), Closed):
             return self.reason()
         shown = f"message {first}" if count == 1 else f"{count} messages, {first} and following,"
         if receipt is not None:
             first, count, shown = receipt.sequence, 1, f"message {receipt.sequence}"
         if self.is_over():
+            self.was_told = True
             message = (
                 f"{shown} of {self.shown_name!r} not confirmed when the client was closed: connect "
                 f"again with first_sequence={first} and publish from there; each is ordered once"

@@ -48,10 +48,11 @@ class Keys:
         if not zmq.has("curve"):
             raise BadArgument("this pyzmq has no encryption (CURVE): install pyzmq from its wheel")
         own, server = Path(secret_file), Path(server_file)
-        ours = _read(own, is_secret=True)
-        theirs = _read(server, is_secret=False)
+        ours, status = _read(own)
+        theirs, _ = _read(server)
         if "secret-key" not in ours:
             raise BadArgument(f"{own}: holds no secret-key: give the file that ends in .key_secret")
+        _check_secrecy(own, status)
         public, secret = ours["public-key"], ours["secret-key"]
         if zmq.curve_public(secret) != public:
             raise BadArgument(
@@ -61,24 +62,24 @@ class Keys:
         return cls(public, secret, theirs["public-key"], f"{own} and {server}")
 
 
-def _read(path: Path, *, is_secret: bool) -> dict[str, bytes]:
+def _read(path: Path) -> tuple[dict[str, bytes], os.stat_result]:
+    """Read a key file; return what it holds, and whose it is."""
     try:
         # Not to wait for the other end, should it be a pipe.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise BadArgument(f"{path}: cannot be opened: {error.strerror}") from error
+    # Of the file that is open: another could take its place between two looks by name.
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise BadArgument(f"{path}: is no file that holds a key")
     with open(descriptor, "rb") as file:
-        # Of the file that is open: another could take its place between two looks by name.
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise BadArgument(f"{path}: is no file that holds a key")
-        if is_secret:
-            _check_secrecy(path, status)
         try:
             content = file.read(_FILE_LEN_MAX)
         except OSError as error:
             raise BadArgument(f"{path}: cannot be read: {error.strerror}") from error
-    return _parse(path, content)
+    return _parse(path, content), status
 
 
 def _check_secrecy(path: Path, status: os.stat_result) -> None:

@@ -34,6 +34,8 @@ class Route:
         """When to open the next socket, if there is none."""
         self._up_since: int | None = None
         self._has_session = False
+        self.has_been_up = False
+        """Whether both sides of the connection of this socket have ever agreed how to speak."""
         self.transport: Transport | None = None
         try:
             self.transport = self._open()
@@ -53,6 +55,7 @@ class Route:
     def is_up(self, now: int) -> None:
         """Both sides have agreed how to speak."""
         self._up_since = now
+        self.has_been_up = True
         self._has_session = False
 
     def is_down(self) -> None:
@@ -116,6 +119,7 @@ class Route:
 
     def _close_socket(self) -> None:
         self._up_since = None
+        self.has_been_up = False
         if self.transport is not None:
             self.transport.close()
             self.transport = None

@@ -148,6 +148,11 @@ class Worker:
             frame = transport.receive()
             if frame is None:
                 break
+            if not self.route.has_been_up:
+                # Older than ZMTP 3, as libzmq takes it for: whatever speaks before it is spoken to.
+                machine.unreachable(told.Obstacle.OTHER_LANGUAGE)
+                self.route.has_failed(now, told.Obstacle.OTHER_LANGUAGE)
+                return False
             new = machine.hear(now, frame)
             if machine.events:
                 self._hear()  # in the order in which it has happened

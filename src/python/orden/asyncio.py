@@ -72,11 +72,10 @@ class Connecting:
         core = client._core
         try:
             await client._wait(lambda: core.welcome is None, deadline)
-        finally:
-            if core.welcome is None:
-                core.abandon(stay=True)
-        if core.welcome is None:
-            raise core.reason() if core.has_stopped() else client._no_answer(self._timeout)
+            client._check_answer(self._timeout)
+        except BaseException:
+            core.abandon(stay=True)
+            raise
         return client
 
     async def __aenter__(self) -> Client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -59,6 +60,7 @@ class Broker:
         """
         place = ["--in-memory"] if data is None else ["--data", os.fspath(data)]
         command = [find_broker(), "--address", address, *place, *arguments]
+        self._log = ""
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the broker)
         # No flag of the developer's own broker may reach this one.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ORDEN_")}
@@ -103,23 +105,26 @@ class Broker:
 
     def log(self) -> str:
         """Return what the broker has written to stderr so far."""
-        self._said.seek(0)
-        return self._said.read().decode(errors="replace")
+        if not self._said.closed:
+            self._said.seek(0)
+            self._log = self._said.read().decode(errors="replace")
+        return self._log
 
     def stop(self) -> None:
         """Stop it in good order, as SIGTERM does; at the latest after ten seconds by force."""
         if self._process.poll() is None:
             self._process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.kill()
+        self.kill()
 
     def kill(self) -> None:
         """End it at once, as a crash does."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGKILL)
         self._process.wait()
+        self.log()
+        self._said.close()
 
     def __enter__(self) -> Broker:
         return self
@@ -131,7 +136,6 @@ class Broker:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
-        self._said.close()
 
 
 __all__ = ["Broker", "find_broker"]
