@@ -32,8 +32,9 @@ def apply(database: sqlite3.Connection, messages: list[orden.Message]) -> None:
         rows = [(message.order, message.sender, message.payload) for message in messages]
         # Not INSERT OR REPLACE: a message that came twice would be an error.
         database.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
+        log_id, following = messages[-1].position
         database.execute("DELETE FROM place")
-        database.execute("INSERT INTO place VALUES (?, ?)", map(str, messages[-1].position))
+        database.execute("INSERT INTO place VALUES (?, ?)", (str(log_id), str(following)))
 
 
 def main(address: str, path: str, name: str = "replica") -> None:
