@@ -51,7 +51,7 @@ enum Course {
     /// Confirmations are waited for until then.
     Closing(Goodbye, Time),
     /// Goodbye is said; its answer is waited for until then.
-    Leaving(Time),
+    Leaving(Goodbye, Time),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,12 +219,17 @@ impl Worker {
                     self.acknowledge(now);
                     self.connection.leave(goodbye);
                     self.connection.pump(now)?;
-                    self.course = Course::Leaving(now + GOODBYE);
+                    self.course = Course::Leaving(goodbye, now + GOODBYE);
                     self.hear()?;
                 }
             }
-            Course::Leaving(until) if until <= now => return Err(Stop::Closed),
-            Course::Leaving(_) => {}
+            Course::Leaving(goodbye, until) if until <= now => {
+                return Err(match goodbye {
+                    Goodbye::Away => Stop::Closed,
+                    Goodbye::Leave => Stop::Ended(Ending::Unanswered),
+                });
+            }
+            Course::Leaving(..) => {}
         }
         Ok(())
     }
@@ -239,7 +244,7 @@ impl Worker {
         if !self.is_wanted() {
             let course = match self.course {
                 Course::Serving => None,
-                Course::Closing(_, until) | Course::Leaving(until) => Some(until),
+                Course::Closing(_, until) | Course::Leaving(_, until) => Some(until),
             };
             let deadline = self.connection.deadline().into_iter().chain(course).min();
             let timeout = deadline.map(|at| self.clock.until(at));

@@ -18,7 +18,9 @@ orden_kit::scripts! {
     goodbye
     hello_is_repeated
     nonsense
+    no_broker
     no_space
+    older_copy
     overlap
     ping
     publish_again_after_silence
@@ -31,5 +33,6 @@ orden_kit::scripts! {
     session_ends
     silence
     trimmed
+    unknown_name
     unreachable
 }

@@ -26,8 +26,9 @@ pub enum Event {
     Welcomed(Welcome),
     /// The broker is not there any more. What is published waits.
     Away,
-    /// The broker cannot be reached. That nobody is there is not told after [`Event::Away`], which
-    /// says as much.
+    /// The broker cannot be reached. Each reason is told once, and again only after
+    /// [`Limits::obstacle_again`](super::Limits::obstacle_again). That no broker answers is not
+    /// told after [`Event::Away`], which says as much.
     Unreachable(Obstacle),
     /// Messages of the participant's own are ordered. Every client sequence is reported once, in
     /// order.
@@ -67,24 +68,49 @@ pub enum Event {
 /// Why there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
-    /// Nobody accepts a connection, or nobody says a word over it.
-    #[error("nobody answers")]
+    /// The connection is not accepted, or nothing is said over it.
+    #[error("no broker answers")]
     NobodyThere,
-    /// Whoever is there does not understand us: one of both sides is encrypted and the other is
-    /// not, or it is no broker.
-    #[error("who answers speaks otherwise: are keys needed, or the right ones?")]
+    /// The other side does not understand us: one of both is encrypted and the other is not, or
+    /// it does not speak ZeroMQ.
+    #[error("the other side speaks otherwise: it needs keys, or takes none, or is no broker")]
     OtherLanguage,
+    /// The other side ends the connection before anything is said. So does a broker that has
+    /// other keys than it should, and one that takes no more connections at the moment.
+    #[error(
+        "the connection is ended at once: the broker turns connections away at the moment, or \
+         has another key"
+    )]
+    HungUp,
+    /// The other side speaks ZeroMQ, but says what no broker says.
+    #[error("the other side is no orden broker")]
+    NoBroker,
     /// The broker does not let our key in.
     #[error("the broker does not know our key")]
     KeyRefused,
+    /// The host's name leads to no address.
+    #[error("the host's name has no address: is it spelt right?")]
+    UnknownHost,
+    /// The name service does not tell.
+    #[error("the name service does not answer")]
+    NamesSilent,
+}
+
+impl Obstacle {
+    /// How many there are.
+    pub(super) const COUNT: usize = 7;
 }
 
 /// Why a participant's machine has ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Ending {
-    /// It has said goodbye, and the broker has heard it or is gone.
+    /// It has said goodbye, and the broker has heard it, or keeps the session without that.
     #[error("said goodbye")]
     Departed,
+    /// It has said a goodbye that ends the session, and the connection has ended before the
+    /// answer: the session may have ended, or stay.
+    #[error("the broker has not answered the goodbye: the session may still be there")]
+    Unanswered,
     /// Another connection has taken the name.
     #[error("another connection has taken this name")]
     Superseded,
@@ -109,6 +135,9 @@ pub enum Ending {
     /// The session was ended while this participant was away.
     #[error("the session has ended in the meantime")]
     SessionEnded,
+    /// The broker does not know the name, and a session was to be gone on with.
+    #[error("the broker does not know this name")]
+    UnknownName,
     /// A client sequence was used before, for a message with another payload.
     #[error("client sequence {0} was used for another message")]
     SequenceReused(ClientSequence),

@@ -4,11 +4,15 @@ use std::ops::Range;
 
 use super::publishing::Publishing;
 use super::receiver::{Arrival, Receiver};
-use super::{Ending, Event, Liveness, Numbering, Participant, Phase, Pong, Presence, Session};
+use super::retry::Retry;
+use super::{
+    Ending, Event, Liveness, Numbering, Participant, Phase, Pong, Presence, Session, Unknown,
+};
 use crate::core::Time;
+use crate::wire::native::Goodbye;
 use crate::wire::reply::{self, BrokerMessage, Code, Refusal, Welcome};
 use crate::wire::sessions::SequenceRun;
-use crate::wire::{ClientSequence, DecodeError, OrderNumber};
+use crate::wire::{ClientSequence, DecodeError, Epoch, OrderNumber};
 
 impl Participant {
     /// Takes a frame; returns which of its records are new.
@@ -16,46 +20,78 @@ impl Participant {
         if self.phase == Phase::Unconnected {
             return None; // what was still under way when the connection ended
         }
-        self.heard = now;
-        if matches!(self.phase, Phase::Member(_)) {
-            self.phase = Phase::Member(Liveness::Heard);
-        }
         match reply::decode(frame) {
             Ok(BrokerMessage::Messages(frame)) => return self.deliver(now, frame),
-            Ok(BrokerMessage::Welcome(welcome)) => self.welcomed(&welcome),
-            Ok(BrokerMessage::Confirm(runs)) => self.confirmed(now, &runs),
-            Ok(BrokerMessage::Refusal(refusal)) => self.refused(now, &refusal),
-            Ok(BrokerMessage::Goodbye) => self.departed(),
-            Ok(BrokerMessage::Ping) => self.pong = Pong::Due,
-            Ok(BrokerMessage::Pong) => {}
-            Err(error) => self.undecodable(error),
+            Ok(message) => {
+                self.heard(now, &message);
+                self.take(now, message);
+            }
+            Err(error) => self.undecodable(now, error),
         }
         None
+    }
+
+    /// The broker is there. Nothing else keeps a connection: bytes that come back to us because it
+    /// leads to ourselves are no sign of a broker's life, and neither are pings of a broker that
+    /// does not answer a hello.
+    fn heard(&mut self, now: Time, message: &BrokerMessage<'_>) {
+        match self.phase {
+            Phase::Member(_) => self.phase = Phase::Member(Liveness::Heard),
+            Phase::Greeting(_) if matches!(message, BrokerMessage::Ping | BrokerMessage::Pong) => {
+                return;
+            }
+            _ => {}
+        }
+        self.heard = now;
+    }
+
+    fn take(&mut self, now: Time, message: BrokerMessage<'_>) {
+        match message {
+            BrokerMessage::Welcome(welcome) => self.welcomed(now, &welcome),
+            BrokerMessage::Confirm(runs) => self.confirmed(now, &runs),
+            BrokerMessage::Refusal(refusal) => self.refused(now, &refusal),
+            BrokerMessage::Goodbye => self.departed(),
+            BrokerMessage::Ping => self.pong = Pong::Due,
+            BrokerMessage::Messages(_) | BrokerMessage::Pong => {}
+        }
     }
 
     fn deliver(&mut self, now: Time, frame: &[u8]) -> Option<Range<OrderNumber>> {
         let session = self.session.as_mut()?;
         let (log_id, limits) = (session.log_id, &self.limits);
-        match session.receiver.arrived(now, frame, log_id, limits) {
+        let arrival = session.receiver.arrived(now, frame, log_id, limits);
+        if arrival.is_ok() {
+            self.heard(now, &BrokerMessage::Messages(frame));
+        }
+        match arrival {
             Ok(Arrival::New(numbers)) => return Some(numbers),
             Ok(Arrival::Old) => {}
             Ok(Arrival::Gap) => self.greet_again(now),
-            Err(error) => self.undecodable(error),
+            Err(error) => self.undecodable(now, error),
         }
         None
     }
 
     /// The session is open. A welcome that was not waited for answers a hello that was said
     /// twice.
-    fn welcomed(&mut self, welcome: &Welcome) {
+    fn welcomed(&mut self, now: Time, welcome: &Welcome) {
         if !matches!(self.phase, Phase::Greeting(_)) {
             return;
         }
-        if let Err(ending) = self.open(welcome) {
-            return self.end(ending);
+        match self.open(welcome) {
+            Ok(()) => {}
+            Err(Ending::UnknownName) => {
+                // Otherwise the next to say it would take the session for an older one.
+                self.verdict = Some(Ending::UnknownName);
+                let at_once = Retry::new(now, self.limits.hello_retry);
+                self.phase = Phase::Departing(Goodbye::Leave, at_once);
+                return;
+            }
+            Err(ending) => return self.end(ending),
         }
         self.phase = Phase::Member(Liveness::Heard);
         self.complaint = None;
+        self.told = Default::default();
         if std::mem::replace(&mut self.presence, Presence::There) != Presence::There {
             self.events.push_back(Event::Welcomed(*welcome));
         }
@@ -65,12 +101,19 @@ impl Participant {
         let Some(session) = &mut self.session else {
             // A program that was started anew, and knows the log from the time before.
             let goes_on = self.settings.log_id == welcome.log_id;
+            if goes_on {
+                not_older(welcome, self.settings.epoch)?;
+            }
             let repeats = matches!(self.settings.numbering, Numbering::From(_));
             if goes_on && repeats && !welcome.resumed {
                 return Err(Ending::SessionEnded);
             }
+            if self.settings.unknown == Unknown::Refuse && !welcome.resumed {
+                return Err(Ending::UnknownName);
+            }
             self.session = Some(Session {
                 log_id: welcome.log_id,
+                epoch: welcome.epoch,
                 receiver: Receiver::new(welcome.begin, self.settings.acknowledging),
                 publishing: Publishing::new(welcome, self.settings.numbering, &self.limits)?,
             });
@@ -81,12 +124,14 @@ impl Participant {
             let end = welcome.end;
             return Err(Ending::LogRegressed { text, end });
         }
+        not_older(welcome, session.epoch)?;
         if !welcome.resumed {
             // As above: what the broker remembered of our publishing is gone, and to repeat what
             // is unconfirmed could order it twice.
             return Err(Ending::SessionEnded);
         }
         session.publishing.resumed(welcome, &self.limits)?;
+        session.epoch = welcome.epoch;
         let missed = session.receiver.resumed(welcome.begin);
         self.events.extend(missed.map(skipped));
         Ok(())
@@ -149,7 +194,8 @@ impl Participant {
     /// The goodbye was heard, this time or an earlier one.
     fn departed(&mut self) {
         if matches!(self.phase, Phase::Departing(..)) {
-            self.end(Ending::Departed);
+            let ending = self.verdict.take().unwrap_or(Ending::Departed);
+            self.end(ending);
         }
     }
 
@@ -174,9 +220,25 @@ impl Participant {
         }
     }
 
-    fn undecodable(&mut self, error: DecodeError) {
-        self.events.push_back(Event::Undecodable(error));
+    fn undecodable(&mut self, now: Time, error: DecodeError) {
+        match self.phase {
+            Phase::Greeting(_) => self.no_broker(now),
+            _ => self.events.push_back(Event::Undecodable(error)),
+        }
     }
+}
+
+/// A broker raises its epoch at each start, so a lower one than before is an older copy's: a
+/// restored backup, perhaps, in which numbers that were seen may go to other messages.
+fn not_older(welcome: &Welcome, known: Epoch) -> Result<(), Ending> {
+    if welcome.epoch >= known {
+        return Ok(());
+    }
+    let (before, now) = (known.0, welcome.epoch.0);
+    Err(Ending::LogRegressed {
+        text: format!("the broker has an older copy of its log: epoch {now} after {before}"),
+        end: welcome.end,
+    })
 }
 
 fn follows(before: &SequenceRun, run: &SequenceRun) -> bool {

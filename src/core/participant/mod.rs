@@ -22,7 +22,7 @@ mod settings;
 mod speak;
 
 pub use event::{Ending, Event, Input, NotDelivered, Obstacle, PublishError};
-pub use settings::{Acknowledging, Limits, Numbering, Settings};
+pub use settings::{Acknowledging, Limits, Numbering, Settings, Unknown};
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -33,7 +33,7 @@ use self::retry::Retry;
 use super::Time;
 use crate::wire::native::Goodbye;
 use crate::wire::reply::Code;
-use crate::wire::{ClientSequence, LogId, OrderNumber};
+use crate::wire::{ClientSequence, Epoch, LogId, OrderNumber};
 
 /// One participant in the order.
 #[derive(Debug)]
@@ -49,12 +49,16 @@ pub struct Participant {
     greeted: Option<Time>,
     /// Whether the owner was told that the broker is there.
     presence: Presence,
+    /// When each obstacle was told last, since the broker was there.
+    told: [Option<Time>; Obstacle::COUNT],
     /// What the broker has complained about since it last took something.
     complaint: Option<Code>,
     /// A ping of the broker's waits for its answer.
     pong: Pong,
     /// How to go, once told to.
     leaving: Option<Goodbye>,
+    /// Why it goes, if nobody has told it to.
+    verdict: Option<Ending>,
     events: VecDeque<Event>,
 }
 
@@ -62,6 +66,8 @@ pub struct Participant {
 #[derive(Debug)]
 struct Session {
     log_id: LogId,
+    /// The broker's, as of its last welcome.
+    epoch: Epoch,
     receiver: Receiver,
     publishing: Publishing,
 }
@@ -93,7 +99,7 @@ enum Liveness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
     Unknown,
-    Missed(Obstacle),
+    Missed,
     There,
 }
 
@@ -115,9 +121,11 @@ impl Participant {
             heard: Time::default(),
             greeted: None,
             presence: Presence::Unknown,
+            told: [None; Obstacle::COUNT],
             complaint: None,
             pong: Pong::None,
             leaving: None,
+            verdict: None,
             events: VecDeque::new(),
         }
     }
@@ -133,8 +141,8 @@ impl Participant {
                 self.heard = now;
                 self.phase = Phase::Greeting(Retry::new(now, self.limits.hello_retry));
             }
-            Input::Disconnected => self.disconnected(),
-            Input::Unreachable(obstacle) => self.unreachable(obstacle),
+            Input::Disconnected => self.disconnected(now),
+            Input::Unreachable(obstacle) => self.unreachable(now, obstacle),
             Input::Frame(frame) => return self.hear(now, frame),
             Input::Tick => self.tick(now),
         }
@@ -267,33 +275,52 @@ impl Participant {
         Some(self.session.as_ref()?.log_id)
     }
 
-    fn disconnected(&mut self) {
+    /// The epoch of the broker's last welcome; `None` before the first.
+    #[must_use]
+    pub fn epoch(&self) -> Option<Epoch> {
+        Some(self.session.as_ref()?.epoch)
+    }
+
+    fn disconnected(&mut self, now: Time) {
         self.pong = Pong::None;
-        let may_have_left = matches!(self.phase, Phase::Departing(..));
+        let departing = match self.phase {
+            Phase::Departing(goodbye, _) => Some(goodbye),
+            _ => None,
+        };
         self.phase = Phase::Unconnected;
         if self.presence == Presence::There {
-            self.presence = Presence::Missed(Obstacle::NobodyThere);
+            self.presence = Presence::Missed;
+            self.told[Obstacle::NobodyThere as usize] = Some(now);
             self.events.push_back(Event::Away);
         }
         // A connection that is gone is as good as a goodbye that keeps the session; one that
         // does not keep it may have arrived, and must not be followed by another hello.
-        if may_have_left || self.leaving == Some(Goodbye::Away) {
+        if departing == Some(Goodbye::Leave) {
+            let ending = self.verdict.take().unwrap_or(Ending::Unanswered);
+            self.end(ending);
+        } else if departing.is_some() || self.leaving == Some(Goodbye::Away) {
             self.end(Ending::Departed);
         }
     }
 
-    /// The broker cannot be reached, which is told once for each reason.
-    fn unreachable(&mut self, obstacle: Obstacle) {
-        let is_news = match self.presence {
-            Presence::Unknown => true,
-            Presence::Missed(before) => before != obstacle,
-            // The connection has ended, or an event will say so.
-            Presence::There => false,
-        };
-        if is_news {
-            self.presence = Presence::Missed(obstacle);
+    /// The broker cannot be reached, which is told once for each reason, and rarely again:
+    /// reasons may come by turns, several times a second, for ever.
+    fn unreachable(&mut self, now: Time, obstacle: Obstacle) {
+        if self.presence == Presence::There {
+            return; // the connection has ended, or an event will say so
+        }
+        self.presence = Presence::Missed;
+        let told = &mut self.told[obstacle as usize];
+        if told.is_none_or(|at| now.since(at) >= self.limits.obstacle_again) {
+            *told = Some(now);
             self.events.push_back(Event::Unreachable(obstacle));
         }
+    }
+
+    /// The other side says what no broker says: another connection may lead to one.
+    fn no_broker(&mut self, now: Time) {
+        self.disconnected(now);
+        self.unreachable(now, Obstacle::NoBroker);
     }
 
     /// Looks at silence; everything else that has a deadline is looked at when frames are asked
@@ -304,8 +331,8 @@ impl Participant {
             return;
         }
         if silence >= self.limits.stale_after {
-            self.unreachable(Obstacle::NobodyThere);
-            self.disconnected();
+            self.unreachable(now, Obstacle::NobodyThere);
+            self.disconnected(now);
         } else if self.phase == Phase::Member(Liveness::Heard) && silence >= self.limits.ping_after
         {
             self.phase = Phase::Member(Liveness::ToAsk);

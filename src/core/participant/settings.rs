@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::wire::native::Start;
-use crate::wire::{ClientSequence, LogId, Name};
+use crate::wire::{ClientSequence, Epoch, LogId, Name};
 
 /// Who a participant is and how it takes part.
 #[derive(Clone, Debug)]
@@ -14,6 +14,11 @@ pub struct Settings {
     pub start: Start,
     /// The log that a position in `start` refers to; 0 if that is not known.
     pub log_id: LogId,
+    /// The last epoch of that log that is known of; 0 for none. A broker whose epoch is lower has
+    /// an older copy of the log: its numbers may stand for other messages, so it is not followed.
+    pub epoch: Epoch,
+    /// What to do where the broker does not know the name.
+    pub unknown: Unknown,
     /// Whether it wants deliveries at all, or only publishes.
     pub receive: bool,
     /// Which deliveries are acknowledged.
@@ -31,11 +36,23 @@ impl Settings {
             name,
             start: Start::Now,
             log_id: LogId(0),
+            epoch: Epoch(0),
+            unknown: Unknown::Join,
             receive: true,
             acknowledging: Acknowledging::OnDelivery,
             numbering: Numbering::GoOn,
         }
     }
+}
+
+/// What a participant does whose name the broker does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// Begins a session.
+    Join,
+    /// Ends with [`Ending::UnknownName`](super::Ending::UnknownName), and takes back the session
+    /// that its hello has begun: what an earlier one has published is not known any more.
+    Refuse,
 }
 
 /// When a delivery counts as done.
@@ -91,6 +108,8 @@ pub struct Limits {
     pub hello_retry: Duration,
     /// The longest that doubling `hello_retry` may lead to.
     pub hello_retry_most: Duration,
+    /// The least time between two reports of the same obstacle, while there is no session.
+    pub obstacle_again: Duration,
     /// Silence after which the broker is asked whether it is there.
     pub ping_after: Duration,
     /// Silence after which the connection counts as dead.
@@ -114,6 +133,7 @@ impl Default for Limits {
             hello_least: Duration::from_millis(50),
             hello_retry: Duration::from_secs(1),
             hello_retry_most: Duration::from_secs(10),
+            obstacle_again: Duration::from_mins(10),
             ping_after: Duration::from_secs(10),
             stale_after: Duration::from_secs(40),
         }

@@ -152,6 +152,7 @@ fn client_limits(dice: &mut Dice) -> participant::Limits {
         hello_retry_most: Duration::from_secs(2),
         ping_after,
         stale_after: ping_after * 3,
+        ..participant::Limits::default()
     }
 }
 

@@ -2,15 +2,17 @@
 //!
 //! ```text
 //!  from START                  where deliveries begin, before anything else: now · beginning ·
-//!                                at N · last N · resume N; behind it perhaps `log=ID`
+//!                                at N · last N · resume N; behind it perhaps `log=ID epoch=N`
+//!  known                       a name that the broker does not know is refused
 //!  by-application              the application acknowledges
 //!  publish-only                no deliveries are wanted
 //!  numbering 1                 the first message gets this client sequence
 //!  limits ack-messages=3 …     see core::participant::Limits for the names
 //!  connected, disconnected     the connection is there, or gone
-//!  unreachable                 it could not be made; behind it perhaps `key`: ours is refused
-//!  welcome new begin=3 last=0  the broker's answer; also: back · end=N · log=ID · window=N ·
-//!                                largest=N
+//!  unreachable                 it could not be made; behind it perhaps `key`: ours is refused,
+//!                                or `hung-up`
+//!  welcome new begin=3 last=0  the broker's answer; also: back · end=N · log=ID · epoch=N ·
+//!                                window=N · largest=N
 //!  messages 3-5                the broker sends these; behind it perhaps `bytes=N`: of each
 //!  confirm #1-3 as 5, #4 as 9  the broker confirms
 //!  refuse CODE DETAIL          the broker refuses
@@ -30,7 +32,7 @@ mod scene;
 
 use std::time::Duration;
 
-use orden::core::participant::{Acknowledging, Input, Limits, Numbering, Obstacle};
+use orden::core::participant::{Acknowledging, Input, Limits, Numbering, Obstacle, Unknown};
 use orden::wire::native::{self, Goodbye, Start};
 use orden::wire::reply::{self, Code, Refusal, Welcome};
 use orden::wire::sessions::SequenceRun;
@@ -62,6 +64,7 @@ fn run(scene: &mut Scene, line: &str) {
             settings.acknowledging = Acknowledging::ByApplication;
         }),
         "publish-only" => scene.set(|settings, _| settings.receive = false),
+        "known" => scene.set(|settings, _| settings.unknown = Unknown::Refuse),
         "numbering" => {
             let first = ClientSequence(number(rest));
             scene.set(|settings, _| settings.numbering = Numbering::From(first));
@@ -75,6 +78,7 @@ fn run(scene: &mut Scene, line: &str) {
         "connected" => scene.step(Input::Connected),
         "disconnected" => scene.step(Input::Disconnected),
         "unreachable" if rest == "key" => scene.step(Input::Unreachable(Obstacle::KeyRefused)),
+        "unreachable" if rest == "hung-up" => scene.step(Input::Unreachable(Obstacle::HungUp)),
         "unreachable" => scene.step(Input::Unreachable(Obstacle::NobodyThere)),
         "welcome" => scene.hear(&welcome(rest).encode()),
         "messages" => scene.hear(&messages(rest)),
@@ -116,12 +120,14 @@ fn from(scene: &mut Scene, rest: &str) {
         ["resume", at, ref rest @ ..] => (Start::Resume(OrderNumber(number(at))), rest),
         _ => panic!("from {rest}: where is that?"),
     };
-    let log = options
-        .first()
-        .and_then(|option| option.strip_prefix("log="));
+    let option = |key: &str| {
+        let found = options.iter().find_map(|option| option.strip_prefix(key));
+        found.map_or(0, number)
+    };
     scene.set(|settings, _| {
         settings.start = start;
-        settings.log_id = LogId(log.map_or(0, number));
+        settings.log_id = LogId(option("log="));
+        settings.epoch = Epoch(u32::try_from(option("epoch=")).unwrap());
     });
 }
 
@@ -143,6 +149,7 @@ fn welcome(rest: &str) -> Welcome {
             Some(("end", value)) => welcome.end.0 = number(value),
             Some(("last", value)) => welcome.last_sequence.0 = number(value),
             Some(("log", value)) => welcome.log_id.0 = number(value),
+            Some(("epoch", value)) => welcome.epoch.0 = number(value),
             Some(("window", value)) => welcome.publish_window = number(value),
             Some(("largest", value)) => welcome.largest_message = number(value),
             Some(_) => panic!("a welcome has no {word}"),

@@ -48,6 +48,7 @@ impl Native {
 
     fn welcome(&mut self, welcome: &Welcome, stage: &mut Stage) {
         self.kept.log_id = welcome.log_id;
+        self.kept.epoch = welcome.epoch;
         // Nothing is processed, but it is known from now on what comes first.
         self.kept.position.get_or_insert(welcome.begin.0);
         self.welcomed = true;
@@ -163,7 +164,7 @@ impl Native {
     fn end(&mut self, ending: &Ending, stage: &mut Stage) {
         let gone = stage.ended_sessions.contains(&self.name);
         match ending {
-            Ending::Departed | Ending::Superseded => {}
+            Ending::Departed | Ending::Unanswered | Ending::Superseded => {}
             // A session that has ended takes with it what its client sequences meant.
             Ending::SessionEnded | Ending::SequenceAhead { .. } | Ending::ConfirmedLost { .. }
                 if gone =>

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use orden::core::Time;
 use orden::core::participant::{Acknowledging, Limits, Numbering, Settings};
 use orden::wire::native::{Goodbye, Start};
-use orden::wire::{ClientSequence, LogId, Name, OrderNumber};
+use orden::wire::{ClientSequence, Epoch, LogId, Name, OrderNumber};
 
 use super::Incident;
 use super::payload::Texts;
@@ -66,6 +66,7 @@ struct Habits {
 struct Kept {
     position: Option<u64>,
     log_id: LogId,
+    epoch: Epoch,
     /// What is not confirmed, and the client sequence of its first.
     sends: VecDeque<Vec<u8>>,
     first_sequence: Option<u64>,
@@ -204,6 +205,7 @@ impl Native {
         let settings = Settings {
             start,
             log_id: self.kept.log_id,
+            epoch: self.kept.epoch,
             receive: self.habits.receives,
             acknowledging: if self.habits.by_application {
                 Acknowledging::ByApplication
