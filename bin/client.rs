@@ -1,34 +1,64 @@
 //! `orden-client`: parse, run, print, exit code. What is not about a terminal or a pipe is in the
 //! library.
 
+// Both panic when the stream is closed or full.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 #[path = "client/chat.rs"]
 mod chat;
 #[path = "command_line.rs"]
 mod command_line;
 #[path = "client/flags.rs"]
 mod flags;
+#[path = "client/logging.rs"]
+mod logging;
+#[path = "client/news.rs"]
+mod news;
 #[path = "client/pipe.rs"]
 mod pipe;
 #[path = "client/seat.rs"]
 mod seat;
 #[path = "client/show.rs"]
 mod show;
+#[path = "client/signals.rs"]
+mod signals;
+#[path = "client/streams.rs"]
+mod streams;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::thread::Builder;
 
 use flags::Cli;
 use seat::Outcome;
+use signals::Signals;
+
+/// What one types on a terminal to end the session.
+const LEAVE: &str = "/leave";
 
 fn main() -> ExitCode {
     let cli: Cli = match command_line::parse() {
         Ok(cli) => cli,
         Err(code) => return code,
     };
-    let outcome = if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        chat::run(&cli)
+    let code = run(&cli).unwrap_or_else(Outcome::Failed).report();
+    logging::finish();
+    ExitCode::from(code)
+}
+
+fn run(cli: &Cli) -> Result<Outcome, String> {
+    logging::open()?;
+    let signals = Signals::watch()?;
+    if chat::is_possible() {
+        chat::run(cli, &signals)
     } else {
-        pipe::run(&cli)
-    };
-    ExitCode::from(outcome.unwrap_or_else(Outcome::Failed).report())
+        pipe::run(cli, &signals)
+    }
+}
+
+/// Starts a thread that ends by itself, or with the process.
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    let thread = Builder::new().name(name.to_owned()).spawn(run);
+    thread
+        .map(|_runs_by_itself| ())
+        .map_err(|error| format!("cannot start a thread: {error}"))
 }

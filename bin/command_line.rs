@@ -1,9 +1,11 @@
 //! What the command lines of all three programs have in common.
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::builder::Resettable;
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Arg, Command, Parser};
 
 /// How help looks on a terminal.
 pub(crate) const STYLES: Styles = Styles::styled()
@@ -15,9 +17,24 @@ pub(crate) const STYLES: Styles = Styles::styled()
 /// Reads the command line. What it does not allow is said on stderr, and the process is to exit
 /// with 1; what it asks to be told, help or the version, on stdout, with 0.
 pub(crate) fn parse<C: Parser>() -> Result<C, ExitCode> {
-    C::try_parse().map_err(|error| {
+    let matches = without_empty_variables(C::command()).try_get_matches();
+    let parsed = matches.and_then(|matches| C::from_arg_matches(&matches));
+    parsed.map_err(|error| {
         // Nobody is left to tell when the stream is closed.
         error.print().ok();
         ExitCode::from(u8::from(error.use_stderr()))
     })
+}
+
+/// An environment variable that is empty counts as not set: that is how a compose file or a
+/// service file says so.
+fn without_empty_variables(command: Command) -> Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let unset = |arg: Arg| match arg.get_env() {
+        Some(name) if is_empty(name) => arg.env(Resettable::Reset),
+        _ => arg,
+    };
+    command
+        .mut_args(unset)
+        .mut_subcommands(without_empty_variables)
 }

@@ -63,17 +63,16 @@ pub(crate) struct Session {
     #[arg(long, env = "ORDEN_NAME", value_name = "NAME", value_parser = parse_name)]
     pub(crate) name: Option<Name>,
     /// Where to begin when the broker does not know the name yet: with what comes now, at the
-    /// start, at a number, or with the last so many
+    /// start, at a number, or with the last so many (default: now)
     #[arg(
         long,
         env = "ORDEN_FROM",
         value_name = "now|start|N|last:N",
-        default_value = "now",
         value_parser = parse_start
     )]
-    pub(crate) from: Start,
-    /// What becomes of the session at the end: everybody is told that we have left, or it stays,
-    /// to be come back to (default: leave on a terminal or without a name, stay otherwise)
+    pub(crate) from: Option<Start>,
+    /// What becomes of the session at the end: it stays, and the same name goes on with it next
+    /// time, or it ends and everybody is told (default: stay with --name, leave without)
     #[arg(long, env = "ORDEN_ON_EXIT", value_name = "leave|stay", value_enum)]
     pub(crate) on_exit: Option<OnExit>,
 }
@@ -81,8 +80,9 @@ pub(crate) struct Session {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub(crate) struct Input {
-    /// Line N of standard input is this name's message N: run again with the same input after
-    /// whatever has happened, and no line is lost or ordered twice
+    /// Line N of standard input is this name's message N: run again with the same input, whatever
+    /// has happened, and no line is lost or ordered twice. A name that the broker does not know
+    /// is refused, as nothing tells then which lines are ordered already
     #[arg(
         long,
         env = "ORDEN_RESUME",
@@ -90,12 +90,25 @@ pub(crate) struct Input {
         requires = "name"
     )]
     pub(crate) resume: bool,
+    /// With --resume: begin a session if the broker does not know the name, for the first run
+    #[arg(
+        long,
+        env = "ORDEN_NEW_SESSION",
+        value_parser = BoolishValueParser::new(),
+        requires = "resume"
+    )]
+    pub(crate) new_session: bool,
     /// Go on receiving after the end of standard input
     #[arg(long, env = "ORDEN_FOLLOW", value_parser = BoolishValueParser::new())]
     pub(crate) follow: bool,
     /// Give up when the broker does not answer at the start, or does not confirm the last lines
     /// at the end, for so many seconds (default: keep trying)
-    #[arg(long, env = "ORDEN_PATIENCE", value_name = "SECONDS")]
+    #[arg(
+        long,
+        env = "ORDEN_PATIENCE",
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     patience: Option<u64>,
 }
 
@@ -160,6 +173,13 @@ pub(crate) enum Format {
     Json,
 }
 
+impl Session {
+    /// Where deliveries of a new name begin.
+    pub(crate) fn start(&self) -> Start {
+        self.from.unwrap_or(Start::Now)
+    }
+}
+
 impl Network {
     /// The keys, if the connection is to be encrypted.
     pub(crate) fn keys(&self) -> Result<Option<Keys>, KeyError> {
@@ -178,17 +198,26 @@ impl Input {
 }
 
 const AFTER_HELP: &str = "\
-Every flag can also be given as an environment variable, ORDEN_… in capitals.
-On a terminal, ^D and ^C leave. Otherwise the end of standard input does, once every line is
-confirmed, unless --follow or --count keeps it; SIGTERM and SIGINT do not wait for long.
+Every flag can also be given as an environment variable, ORDEN_… in capitals; an empty one
+counts as not set.
+On a terminal, ^D and ^C go, and the session stays unless --on-exit says otherwise; /leave ends
+it. Otherwise the end of standard input goes, once every line is confirmed, unless --follow or
+--count keeps it; SIGTERM and SIGINT do not wait for long.
 
 Exit codes: 0 all is well; 1 wrong usage; 2 lines that were not confirmed, and stderr says
 which; 3 any other failure.";
 
+/// Whether the terminal is of those that say of themselves that their cursor cannot be moved.
+pub(crate) fn is_plain_terminal() -> bool {
+    let kind = std::env::var_os("TERM").unwrap_or_default();
+    let plain = ["", "dumb", "emacs", "none", "unknown", "cons25"];
+    plain.iter().any(|plain| kind == OsStr::new(plain))
+}
+
 /// Colours are for people: not for a pipe, and not for those who said that they want none.
 pub(crate) fn use_colour(stream: &impl IsTerminal) -> bool {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| value != OsStr::new(""));
-    stream.is_terminal() && !unwanted
+    stream.is_terminal() && !is_plain_terminal() && !unwanted
 }
 
 fn parse_address(text: &str) -> Result<Address, String> {
@@ -245,6 +274,8 @@ mod tests {
         assert!(with(&["--name", ""]).contains("a name cannot be empty"));
         assert!(with(&["--name", "Server"]).contains("belongs to the broker"));
         assert!(with(&["--count", "0"]).contains("0 is not in 1.."));
+        assert!(with(&["--patience", "0"]).contains("0 is not in 1.."));
+        assert!(with(&["--new-session", "--name", "ana"]).contains("--resume"));
         assert!(with(&["--resume"]).contains("--name"));
         assert!(with(&["--from", "then"]).contains("expected now"));
     }

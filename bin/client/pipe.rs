@@ -1,22 +1,23 @@
-//! For scripts: lines of standard input out, messages in, and an end.
+//! For scripts, and for terminals that cannot edit a line: lines of standard input out, messages
+//! in, and an end.
 
-use std::io::{BufRead, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Read, stdin, stdout};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use orden::client::Error;
 use orden::wire::OrderNumber;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use simplelog::{ColorChoice, ConfigBuilder, TermLogger, TerminalMode};
 
-use super::flags::{Cli, Logging, OnExit, use_colour};
+use super::flags::{Cli, use_colour};
 use super::seat::{self, Outcome, Seat};
 use super::show::Show;
+use super::signals::{Course, Signals};
+use super::streams::{self, Input};
+use super::{LEAVE, logging, spawn};
 
-/// How long whoever leaves waits for confirmations that nobody has waited for before.
+/// How long a client that is told to end waits for confirmations.
 const HURRY: Duration = Duration::from_secs(2);
-/// How long somebody who reads us may keep us from leaving.
+/// How long a reader of our output may keep us from leaving.
 const STUCK: Duration = Duration::from_secs(6);
 /// How long the last of our own messages may take to come back once it is confirmed.
 const ECHO: Duration = Duration::from_secs(2);
@@ -31,17 +32,16 @@ struct Printed {
 }
 
 /// Runs until the input ends, enough is printed, or something fails.
-pub(crate) fn run(cli: &Cli) -> Result<Outcome, String> {
-    start_logging(&cli.logging)?;
+pub(crate) fn run(cli: &Cli, signals: &Signals) -> Result<Outcome, String> {
+    logging::start(cli.logging.log_level)?;
     let name = seat::name(cli)?;
-    let mut on_exit = OnExit::Stay;
     if cli.session.name.is_none() {
-        eprintln!("orden-client: this is {name}");
-        on_exit = OnExit::Leave;
+        logging::say(&format!("orden-client: this is {name}"));
     }
-    let seat = Arc::new(Seat::take(cli, name, on_exit)?);
+    let seat = Arc::new(Seat::take(cli, name)?);
+    signals.leave_by(course(&seat));
+    leave_unread(&seat)?;
     let printed = Arc::new(Printed::default());
-    watch_signals(Arc::clone(&seat))?;
     let stays = cli.input.follow || cli.output.count.is_some();
     let patience = cli.input.patience().unwrap_or(Duration::MAX);
     let receives = !cli.output.publish_only;
@@ -59,23 +59,55 @@ pub(crate) fn run(cli: &Cli) -> Result<Outcome, String> {
     })?;
     let show = Show {
         format: cli.output.format,
-        colour: use_colour(&std::io::stdout()),
+        colour: use_colour(&stdout()),
     };
     match print(&seat, &printed, show, cli.output.count) {
         Ok(()) => Ok(seat.leave(HURRY)),
-        // Whoever read us has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(seat.leave(HURRY)),
-        Err(error) => Err(format!("cannot write to standard output: {error}")),
+        // The program that reads us has seen enough, or the terminal is gone.
+        Err(error) if is_unread(&error) => Ok(seat.leave(HURRY)),
+        Err(error) => {
+            let cause = format!("cannot write to standard output: {error}");
+            Ok(seat.leave(HURRY).but(cause))
+        }
     }
+}
+
+/// What signals do.
+fn course(seat: &Arc<Seat>) -> Course {
+    let seat = Arc::clone(seat);
+    Course {
+        leave: Box::new(move || {
+            seat.ask_to_leave();
+            let hang = spawn("watchdog", || {
+                // If nobody reads what is printed, printing never ends.
+                crossbeam_channel::never::<()>().recv_timeout(STUCK).ok();
+                logging::exit(3);
+            });
+            if let Err(error) = hang {
+                log::error!("{error}");
+            }
+        }),
+        abandon: Box::new(|| {}),
+    }
+}
+
+/// Leaves when the reader of our output has gone, also while there is nothing to print.
+fn leave_unread(seat: &Arc<Seat>) -> Result<(), String> {
+    let seat = Arc::clone(seat);
+    spawn("reader", move || match streams::wait_until_unread() {
+        Ok(()) => seat.ask_to_leave(),
+        Err(error) => log::error!("cannot watch standard output: {error}"),
+    })
 }
 
 /// Publishes the lines of standard input until its end, or the session's.
 fn read(seat: &Seat) {
-    let mut input = std::io::stdin().lock();
+    let is_typed = stdin().is_terminal();
+    let mut input = BufReader::new(Input);
     for number in 1_u64.. {
         let mut line = Vec::new();
         // A line that is too long must not fill the memory before it is refused.
-        let most = (seat.client.largest_message() as u64).saturating_add(2);
+        let most = (seat.client.largest_message() as u64).saturating_add(3);
         match input.by_ref().take(most).read_until(b'\n', &mut line) {
             Ok(0) => return,
             Ok(_) => {}
@@ -84,8 +116,12 @@ fn read(seat: &Seat) {
                 return seat.note_refused(number);
             }
         }
-        if line.last() == Some(&b'\n') {
-            line.pop();
+        if line.pop_if(|last| *last == b'\n').is_some() {
+            // Files from Windows end their lines with both.
+            line.pop_if(|last| *last == b'\r');
+        }
+        if is_typed && line == LEAVE.as_bytes() {
+            return seat.end_session();
         }
         match seat.client.publish(line) {
             Ok(_) => {}
@@ -102,7 +138,6 @@ fn read(seat: &Seat) {
 /// Prints messages until there are enough, somebody asks to leave, or the session is over: the
 /// reason is told by leaving it.
 fn print(seat: &Seat, printed: &Printed, show: Show, count: Option<u64>) -> std::io::Result<()> {
-    let mut output = std::io::stdout().lock();
     let mut left = count.unwrap_or(u64::MAX);
     let mut text = String::new();
     while left > 0 && !seat.is_leaving() {
@@ -120,8 +155,7 @@ fn print(seat: &Seat, printed: &Printed, show: Show, count: Option<u64>) -> std:
                 Ok(None) | Err(_) => break,
             }
         }
-        output.write_all(text.as_bytes())?;
-        output.flush()?;
+        streams::write_all(stdout(), text.as_bytes())?;
         text.clear();
         if let Some(order) = last {
             // An error says that the session is over, which the next delivery tells, too.
@@ -130,6 +164,12 @@ fn print(seat: &Seat, printed: &Printed, show: Show, count: Option<u64>) -> std:
         }
     }
     Ok(())
+}
+
+/// Whether a failure to write means that nobody reads any more.
+fn is_unread(error: &std::io::Error) -> bool {
+    let gone = rustix::io::Errno::IO.raw_os_error();
+    error.kind() == ErrorKind::BrokenPipe || error.raw_os_error() == Some(gone)
 }
 
 impl Printed {
@@ -150,43 +190,4 @@ impl Printed {
             printed = now;
         }
     }
-}
-
-/// The first signal leaves in good order, the second at once.
-fn watch_signals(seat: Arc<Seat>) -> Result<(), String> {
-    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]);
-    let mut signals = signals.map_err(|error| format!("cannot watch signals: {error}"))?;
-    spawn("signals", move || {
-        let mut signals = signals.forever();
-        signals.next();
-        seat.ask_to_leave();
-        let hang = spawn("watchdog", || {
-            // If nobody reads what is printed, printing never ends.
-            crossbeam_channel::never::<()>().recv_timeout(STUCK).ok();
-            std::process::exit(3);
-        });
-        if let Err(error) = hang {
-            log::error!("{error}");
-        }
-        signals.next();
-        std::process::exit(3);
-    })
-}
-
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), String> {
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-    thread
-        .map(|_runs_by_itself| ())
-        .map_err(|error| format!("cannot start a thread: {error}"))
-}
-
-fn start_logging(logging: &Logging) -> Result<(), String> {
-    let config = ConfigBuilder::new().set_time_format_rfc3339().build();
-    let colour = if use_colour(&std::io::stderr()) {
-        ColorChoice::Auto
-    } else {
-        ColorChoice::Never
-    };
-    TermLogger::init(logging.log_level, config, TerminalMode::Stderr, colour)
-        .map_err(|error| format!("cannot log: {error}"))
 }

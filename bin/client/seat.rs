@@ -4,17 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use log::LevelFilter;
 use orden::client::{Client, Error, Options};
-use orden::core::participant::{Acknowledging, Event, Numbering};
+use orden::core::participant::{Acknowledging, Ending, Numbering, Unknown};
 use orden::wire::{ClientSequence, Name, OrderNumber};
 
 use super::flags::{Cli, OnExit};
+use super::logging;
+use super::news::{Events, News};
 use super::show::Plain;
 
 /// A place in the order.
 pub(crate) struct Seat {
     pub(crate) client: Client,
-    on_exit: OnExit,
+    name: Name,
+    ends_session: AtomicBool,
+    /// Whether line N is client sequence N, whatever has happened before.
+    resumes: bool,
+    /// Whether what has become of the session is said at the end.
+    is_told: bool,
     /// The last client sequence before the first line.
     before: ClientSequence,
     news: Arc<News>,
@@ -23,47 +31,54 @@ pub(crate) struct Seat {
     is_leaving: AtomicBool,
 }
 
-/// What the session's events have told.
-#[derive(Debug, Default)]
-struct News {
-    /// The first number that is delivered.
-    begin: AtomicU64,
-    /// The number after the last of our own messages that is ordered.
-    own_end: AtomicU64,
-}
-
 /// How it has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All is well.
-    Well,
+    /// All is well; perhaps there is something to say about it.
+    Well(Option<String>),
     /// Some of what was said may be lost.
-    Unconfirmed(String),
+    Unconfirmed {
+        /// What, and why.
+        text: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// Something else has failed.
     Failed(String),
 }
 
 impl Seat {
     /// Joins the order, and waits for that as long as it takes.
-    pub(crate) fn take(cli: &Cli, name: Name, default: OnExit) -> Result<Self, String> {
-        let mut options = Options::new(cli.network.address.clone(), name);
+    pub(crate) fn take(cli: &Cli, name: Name) -> Result<Self, String> {
+        let mut options = Options::new(cli.network.address.clone(), name.clone());
         options.keys = cli.network.keys().map_err(|error| error.to_string())?;
-        options.settings.start = cli.session.from;
+        options.settings.start = cli.session.start();
         // What is printed is acknowledged, and nothing else.
         options.settings.acknowledging = Acknowledging::ByApplication;
         if cli.input.resume {
             options.settings.numbering = Numbering::From(ClientSequence(1));
+            if !cli.input.new_session {
+                options.settings.unknown = Unknown::Refuse;
+            }
         }
         options.settings.receive = !cli.output.publish_only;
         options.patience = cli.input.patience();
         let news = Arc::new(News::default());
-        let mut events = Events::new(cli, Arc::clone(&news));
+        let mut events = Events::new(cli, &name, Arc::clone(&news));
         options.observer = Some(Box::new(move |event| events.hear(event)));
-        let client = Client::connect(options).map_err(|error| error.to_string())?;
+        let client = Client::connect(options).map_err(|error| why_not(&error, cli))?;
+        let on_exit = cli.session.on_exit.unwrap_or(match cli.session.name {
+            Some(_) => OnExit::Stay,
+            // No other run will have this name.
+            None => OnExit::Leave,
+        });
         Ok(Self {
             before: client.confirmed(),
             client,
-            on_exit: cli.session.on_exit.unwrap_or(default),
+            name,
+            ends_session: AtomicBool::new(on_exit == OnExit::Leave),
+            resumes: cli.input.resume,
+            is_told: cli.session.name.is_some() && cli.logging.log_level >= LevelFilter::Info,
             news,
             refused: AtomicU64::new(0),
             is_leaving: AtomicBool::new(false),
@@ -72,12 +87,12 @@ impl Seat {
 
     /// The first number of the deliveries, which go on where those of an earlier run ended.
     pub(crate) fn begin(&self) -> OrderNumber {
-        OrderNumber(self.news.begin.load(Ordering::Acquire))
+        self.news.begin()
     }
 
     /// The number after the last of our own messages that is ordered.
     pub(crate) fn own_end(&self) -> OrderNumber {
-        OrderNumber(self.news.own_end.load(Ordering::Acquire))
+        self.news.own_end()
     }
 
     /// Notes that a line was read that could not be published.
@@ -85,7 +100,12 @@ impl Seat {
         self.refused.store(line, Ordering::Release);
     }
 
-    /// Has whoever prints stop and leave, once what was begun is printed.
+    /// Has the session end when we leave.
+    pub(crate) fn end_session(&self) {
+        self.ends_session.store(true, Ordering::Release);
+    }
+
+    /// Has printing stop and leave, once what was begun is printed.
     pub(crate) fn ask_to_leave(&self) {
         self.is_leaving.store(true, Ordering::Release);
         self.client.interrupt();
@@ -98,19 +118,61 @@ impl Seat {
 
     /// Goes, once everything is confirmed or `patience` has run out; says how it has ended.
     pub(crate) fn leave(&self, patience: Duration) -> Outcome {
-        let left = match self.on_exit {
-            OnExit::Leave => self.client.leave(patience),
-            OnExit::Stay => self.client.close(patience),
+        let ends = self.ends_session.load(Ordering::Acquire);
+        let left = if ends {
+            self.client.leave(patience)
+        } else {
+            self.client.close(patience)
         };
         let cause = match left {
             Ok(()) | Err(Error::Closed | Error::Unconfirmed { .. }) => None,
-            Err(error) => Some(error.to_string()),
+            Err(error) => Some(self.explained(&error)),
         };
         match (self.lost_lines(), cause) {
-            (None, None) => Outcome::Well,
+            (None, None) => Outcome::Well(self.farewell(ends)),
             (None, Some(cause)) => Outcome::Failed(cause),
-            (Some(lines), None) => Outcome::Unconfirmed(lines),
-            (Some(lines), Some(cause)) => Outcome::Unconfirmed(format!("{lines}: {cause}")),
+            (Some(text), None) => Outcome::Unconfirmed {
+                text,
+                hint: self.hint(),
+            },
+            (Some(lines), Some(cause)) => Outcome::Unconfirmed {
+                text: format!("{lines}: {cause}"),
+                hint: self.hint(),
+            },
+        }
+    }
+
+    /// What to say when all is well.
+    fn farewell(&self, ends: bool) -> Option<String> {
+        if self.resumes {
+            return Some(self.news.import(self.client.confirmed()));
+        }
+        let name = Plain(self.name.as_bytes());
+        match ends {
+            _ if !self.is_told => None,
+            true => Some(format!(
+                "the session of {name} has ended, and everybody was told"
+            )),
+            false => None,
+        }
+    }
+
+    /// An error in the words of somebody who knows lines, and no client sequences.
+    fn explained(&self, error: &Error) -> String {
+        match error {
+            Error::Ended(Ending::SequenceReused(sequence)) if self.resumes => {
+                let (line, name) = (sequence.0, Plain(self.name.as_bytes()));
+                format!("line {line} differs from what {name} published before as line {line}")
+            }
+            _ => error.to_string(),
+        }
+    }
+
+    fn hint(&self) -> &'static str {
+        if self.resumes {
+            "the same input again, with --resume, orders each line once"
+        } else {
+            "with --resume from the first run on, the same input again orders each line once"
         }
     }
 
@@ -133,20 +195,48 @@ impl Seat {
 }
 
 impl Outcome {
+    /// The same, when something else has failed before.
+    pub(crate) fn but(self, cause: String) -> Self {
+        match self {
+            Self::Well(_) => Self::Failed(cause),
+            Self::Failed(then) => Self::Failed(format!("{cause}; then {then}")),
+            Self::Unconfirmed { text, hint } => Self::Unconfirmed {
+                text: format!("{text}: {cause}"),
+                hint,
+            },
+        }
+    }
+
     /// Says what there is to say; returns the exit code.
     pub(crate) fn report(&self) -> u8 {
         match self {
-            Self::Well => 0,
-            Self::Unconfirmed(text) => {
-                eprintln!("orden-client: {text}");
-                eprintln!("hint: with --resume, the same input again orders each line once");
+            Self::Well(None) => 0,
+            Self::Well(Some(text)) => {
+                logging::say(&format!("orden-client: {text}"));
+                0
+            }
+            Self::Unconfirmed { text, hint } => {
+                logging::say(&format!("orden-client: {text}"));
+                logging::say(&format!("hint: {hint}"));
                 2
             }
             Self::Failed(text) => {
-                eprintln!("orden-client: {text}");
+                logging::say(&format!("orden-client: {text}"));
                 3
             }
         }
+    }
+}
+
+/// Why there is no session.
+fn why_not(error: &Error, cli: &Cli) -> String {
+    match error {
+        Error::Ended(Ending::UnknownName) if cli.input.resume => format!(
+            "{error}, so nothing of this input is known to be ordered\n\
+             hint: for the first run of an input, add --new-session; if an earlier run has \
+             ordered some of it, that session has ended, and its lines would be ordered again"
+        ),
+        _ => error.to_string(),
     }
 }
 
@@ -158,69 +248,4 @@ pub(crate) fn name(cli: &Cli) -> Result<Name, String> {
     let number = getrandom::u64().map_err(|error| format!("no randomness: {error}"))?;
     let name = format!("client-{number:016x}");
     Name::new(name.as_bytes()).map_err(|error| error.to_string())
-}
-
-/// Says what happens to the session, once each.
-struct Events {
-    address: String,
-    news: Arc<News>,
-    presence: Presence,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Presence {
-    /// Not heard of yet.
-    Unknown,
-    /// The person was told that the broker is missed.
-    Missed,
-    There,
-}
-
-impl Events {
-    fn new(cli: &Cli, news: Arc<News>) -> Self {
-        Self {
-            address: cli.network.address.to_string(),
-            news,
-            presence: Presence::Unknown,
-        }
-    }
-
-    fn hear(&mut self, event: &Event) {
-        let address = &self.address;
-        match event {
-            Event::Unreachable(obstacle) => {
-                self.presence = Presence::Missed;
-                log::warn!("{address}: {obstacle}; trying again");
-            }
-            Event::Away => {
-                self.presence = Presence::Missed;
-                log::warn!("the broker at {address} is away: trying again");
-            }
-            Event::Welcomed(welcome) => {
-                if self.presence == Presence::Missed {
-                    log::info!("the broker is there");
-                }
-                self.presence = Presence::There;
-                log::debug!("deliveries begin with {}", welcome.begin);
-                self.news.begin.store(welcome.begin.0, Ordering::Release);
-            }
-            Event::Confirmed(run) => {
-                let end = run.order.plus(u64::from(run.count));
-                self.news.own_end.fetch_max(end.0, Ordering::AcqRel);
-            }
-            Event::OrderedBefore { first, count } => {
-                log::debug!("{count} lines from {first} on were ordered long before");
-            }
-            Event::Skipped { from, to } => {
-                log::warn!("messages {from} to {} are no longer kept", to.0 - 1);
-            }
-            Event::NoSpace => log::warn!("the broker's disk is full: trying again"),
-            Event::Refused { code, text } => {
-                let text = Plain(text.as_bytes());
-                log::warn!("the broker refuses something: {text} ({})", code.name());
-            }
-            Event::Undecodable(error) => log::warn!("the broker has sent nonsense: {error}"),
-            Event::Ended(ending) => log::debug!("{ending}"),
-        }
-    }
 }

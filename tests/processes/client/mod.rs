@@ -4,9 +4,12 @@
 
 mod blocking;
 mod chat;
+mod citizen;
 mod connection;
 mod encrypted;
+mod import;
 mod pipe;
 mod program;
 mod reconnect;
 mod stage;
+mod terminal;

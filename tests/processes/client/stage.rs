@@ -77,6 +77,18 @@ impl Stage {
         status.members.into_iter().find(is_it).unwrap()
     }
 
+    /// The number that the next message gets.
+    pub(crate) fn next_order(&self) -> u64 {
+        self.broker.as_ref().unwrap().ack_map().status().next.0
+    }
+
+    /// Whether there is a member of this name.
+    pub(crate) fn has_member(&self, name: &str) -> bool {
+        let status = self.broker.as_ref().unwrap().ack_map().status();
+        let mut members = status.members.iter();
+        members.any(|member| member.name.as_bytes() == name.as_bytes())
+    }
+
     /// The broker ends in good order.
     pub(crate) fn stop(&mut self) {
         if let Some(broker) = self.broker.take() {

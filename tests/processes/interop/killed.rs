@@ -44,6 +44,7 @@ fn a_client_that_is_killed_again_and_again_loses_no_line() {
         .map(|_| 1 + random.below(LINES - 2 * MORE))
         .collect();
     moments.sort_unstable();
+    stage::client(&broker, "ana", "--resume --new-session").finish();
     for moment in moments {
         let mut ana = stage::client(&broker, "ana", "--resume");
         let pipe = ana.take_input();
