@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use orden::broker::{Broker, Config, DoorLimits, Storage, Sync};
+use orden::broker::{Broker, Config, ConnectionLimits, Storage, Sync};
 use orden::core::Limits;
 use orden::store;
 use simplelog::{ColorChoice, LevelFilter, TermLogger, TerminalMode};
@@ -126,7 +126,7 @@ fn serve_broker(storage: Storage, sync: Sync, curve: Option<&Path>) -> Result<()
         storage,
         sync,
         limits,
-        door: DoorLimits::default(),
+        connections: ConnectionLimits::default(),
         security: curve.map(keys::security).transpose()?,
     })
     .map_err(failed)?;

@@ -168,7 +168,7 @@ impl Serve {
                 session_timeout: self.delivery.session_timeout.map(Duration::from_secs),
                 ..Limits::default()
             }),
-            door: self.security.door(),
+            connections: self.security.connection_limits(),
             security: self.security.security()?,
         })
     }

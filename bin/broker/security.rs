@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
-use orden::broker::{DoorLimits, Error, Security};
+use orden::broker::{ConnectionLimits, Error, Security};
 use orden::core::Limits;
 use orden::net::Address;
 use orden::net::{generate_keys, read_secret_key};
@@ -77,7 +77,7 @@ pub(crate) struct Flags {
     max_names_per_key: usize,
     /// The most connections that are accepted from one address in a second
     #[arg(long, env = "ORDEN_MAX_CONNECTIONS_PER_SECOND", value_name = "COUNT",
-        default_value_t = DoorLimits::default().connections_a_second)]
+        default_value_t = ConnectionLimits::default().connections_a_second)]
     max_connections_per_second: u32,
     /// The most bytes on their way to a member
     #[arg(long, env = "ORDEN_MAX_IN_FLIGHT_BYTES", value_name = "BYTES",
@@ -90,7 +90,7 @@ pub(crate) struct Flags {
     max_catch_ups: usize,
     /// How long a handshake may take; with keys, who says nothing for twice as long is cut off
     #[arg(long, env = "ORDEN_HANDSHAKE_TIMEOUT", value_name = "SECONDS",
-        default_value_t = DoorLimits::default().handshake.as_secs(),
+        default_value_t = ConnectionLimits::default().handshake.as_secs(),
         value_parser = clap::value_parser!(u64).range(1..=3600))]
     handshake_timeout: u64,
 }
@@ -109,8 +109,8 @@ impl Flags {
     }
 
     /// What is allowed to those who connect.
-    pub(crate) fn door(&self) -> DoorLimits {
-        DoorLimits {
+    pub(crate) fn connection_limits(&self) -> ConnectionLimits {
+        ConnectionLimits {
             connections_a_second: self.max_connections_per_second,
             handshake: Duration::from_secs(self.handshake_timeout),
         }

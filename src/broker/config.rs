@@ -24,15 +24,15 @@ pub struct Config {
     pub sync: Sync,
     /// Bounds of the machine.
     pub limits: Limits,
-    /// Bounds of the sockets.
-    pub door: DoorLimits,
+    /// Limits for connections that have not sent anything yet.
+    pub connections: ConnectionLimits,
     /// Who is served; `None`: whoever reaches the sockets, unencrypted.
     pub security: Option<Security>,
 }
 
-/// What is allowed to those who connect, before they have said anything.
+/// Limits for connections that have not sent anything yet.
 #[derive(Clone, Copy, Debug)]
-pub struct DoorLimits {
+pub struct ConnectionLimits {
     /// The most connections that are accepted from one address in a second.
     pub connections_a_second: u32,
     /// How long a handshake may take. With keys, a connection that has said nothing after twice
@@ -40,7 +40,7 @@ pub struct DoorLimits {
     pub handshake: Duration,
 }
 
-impl Default for DoorLimits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections_a_second: 1_000,

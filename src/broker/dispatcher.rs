@@ -173,7 +173,7 @@ impl Dispatcher {
             self.take_in(&mut arrivals)?;
         }
         // After what was said before the end.
-        arrivals.append(&mut self.transport.tend()?);
+        arrivals.append(&mut self.transport.update_connections()?);
         Ok((!arrivals.is_empty()).then_some(Inbound::Arrivals(arrivals)))
     }
 

@@ -29,7 +29,7 @@ pub(super) enum Inbound {
         /// What was there.
         result: Result<Chunk, LoadError>,
     },
-    /// Who may what has changed.
+    /// The access list was reloaded.
     Grants(Grants),
     /// Nothing more will be taken in: finish what was.
     Stop,
@@ -69,7 +69,7 @@ pub(super) enum Arrival {
         /// The socket's name for the connection.
         id: Frame,
     },
-    /// Somebody was turned away, for this reason.
+    /// A connection was refused, for this reason.
     Refused(&'static str),
     /// A frame could not be handed to a socket.
     Undelivered {
@@ -84,6 +84,6 @@ pub(super) enum Arrival {
 pub(super) struct Outbound {
     /// Frames to send.
     pub(super) sends: Vec<Outgoing>,
-    /// Connections to close.
+    /// ConnectionTable to close.
     pub(super) closes: Vec<Route>,
 }

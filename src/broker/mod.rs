@@ -2,19 +2,19 @@
 //!
 //! Three threads. The `dispatcher` owns the sockets, the sequencer (`driver`) the machine and
 //! the log, the `loader` reads old stretches of the log. Between them lie bounded channels
-//! (`exchange`). With keys there is a fourth, `authorized`, which looks after their list.
+//! (`exchange`). With keys there is a fourth, `access_list`, which watches the key files.
 
+mod access_list;
 mod ack_map;
-mod authorized;
+mod auth;
 mod config;
-mod connections;
+mod connection_table;
+mod connection_tracker;
 mod dispatcher;
-mod door;
 mod driver;
 mod error;
 mod event_log;
 mod exchange;
-mod guard;
 mod in_process;
 mod loader;
 mod monitor;
@@ -29,11 +29,11 @@ use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::bounded;
 
-use self::connections::Bounds;
+use self::auth::Auth;
+use self::connection_table::Bounds;
 use self::dispatcher::{Dispatcher, Signals};
 use self::driver::{Driver, Round};
 use self::exchange::{INBOUND_BURSTS, LOADS, OUTBOUND_BURSTS};
-use self::guard::Guard;
 use self::outside::Watch;
 use self::sockets::Options;
 use self::transport::Transport;
@@ -43,7 +43,7 @@ use crate::net::waker::{Waker, waker};
 use crate::store::{self, Beside, Opened};
 
 pub use ack_map::{AckMap, Status};
-pub use config::{BadSync, Config, DoorLimits, Security, Storage, Sync};
+pub use config::{BadSync, Config, ConnectionLimits, Security, Storage, Sync};
 pub use error::Error;
 pub use in_process::{Ear, InProcess, NotTaken};
 pub use outside::Outside;
@@ -93,11 +93,11 @@ impl Broker {
         let opened = open_log(&config.storage)?;
         let seed = getrandom::u64().map_err(|error| Error::Randomness(error.to_string()))?;
         let context = sockets::context()?;
-        // Before any socket is bound, so that nobody finds the door open.
-        let guard = config.security.as_ref().map(Guard::post).transpose()?;
-        let gate = guard.as_ref().map(|guard| guard.gate(&context));
-        let (serving, guard_stops) = bounded(0);
-        let transport = Transport::bind(&context, &options(config), gate.transpose()?, serving)?;
+        // Before any socket is bound, so that no peer connects unchecked.
+        let auth = config.security.as_ref().map(Auth::open).transpose()?;
+        let zap = auth.as_ref().map(|auth| auth.zap_handler(&context));
+        let (serving, auth_stops) = bounded(0);
+        let transport = Transport::bind(&context, &options(config), zap.transpose()?, serving)?;
         let endpoints = transport.endpoints()?;
 
         let (waker, sleeper) = waker()?;
@@ -109,7 +109,7 @@ impl Broker {
         let stopper = Stopper::new(&signals, &waker);
         let reader = opened.log.reader();
         let in_process = InProcess::new(inbound_in.clone());
-        let (living, token) = Watch::over(3 + usize::from(guard.is_some()));
+        let (living, token) = Watch::over(3 + usize::from(auth.is_some()));
         let outside = Outside::new(&opened, &ack_map, &in_process, &stopper, living);
         let clock = Clock::start();
         let limits = config.limits.clone();
@@ -117,9 +117,9 @@ impl Broker {
         // Whoever asks before the first round is shown what the log holds, not nothing.
         ack_map.show(&mut machine);
         let driver = Driver {
-            machine: match &guard {
+            machine: match &auth {
                 None => machine,
-                Some(guard) => guard.watch_over(machine),
+                Some(auth) => auth.watch_over(machine),
             },
             log: opened.log,
             sync: config.sync,
@@ -133,7 +133,7 @@ impl Broker {
             round: Round::default(),
         };
         let loaded = inbound_in.clone();
-        let guard_inbound = inbound_in.clone();
+        let auth_inbound = inbound_in.clone();
         let channels = (inbound_in, outbound_out, in_process);
         let dispatcher = Dispatcher::new(transport, sleeper, signals, channels);
         let mut threads = vec![
@@ -144,8 +144,8 @@ impl Broker {
                 Ok(())
             })?,
         ];
-        if let Some(guard) = guard {
-            threads.push(guard.start(guard_stops, guard_inbound, token)?);
+        if let Some(auth) = auth {
+            threads.push(auth.start(auth_stops, auth_inbound, token)?);
         }
         Ok(Self {
             endpoints,
@@ -216,10 +216,10 @@ fn spawn(
 /// What the sockets are to be like.
 fn options(config: &Config) -> Options {
     let window = usize::try_from(config.limits.window_frames).unwrap_or(usize::MAX);
-    let DoorLimits {
+    let ConnectionLimits {
         connections_a_second,
         handshake,
-    } = config.door;
+    } = config.connections;
     let secret = config
         .security
         .as_ref()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::connections::Bounds;
+use super::connection_table::Bounds;
 use super::error::Error;
 use super::monitor::RouterMonitor;
 use crate::net::libzmq::{enforce_zap_domain, seed_generated_ids, set_out_batch_size};
@@ -46,7 +46,7 @@ pub(super) struct Options {
     pub(super) send_high_water_mark: usize,
     /// How long a handshake may take.
     pub(super) handshake: Duration,
-    /// What is allowed to those who connect.
+    /// Limits for connections.
     pub(super) bounds: Bounds,
     /// The broker's own key, if keys decide who is served.
     pub(super) secret: Option<SecretKey>,
@@ -64,7 +64,7 @@ pub(super) fn router(
     let router = bind(context, zmq::ROUTER, &options.endpoint, options, |router| {
         monitor = Some(RouterMonitor::of(router, context)?);
         if let Some(secret) = &options.secret {
-            guard(router, secret)?;
+            require_keys(router, secret)?;
         } else {
             router.set_router_handover(true)?;
             router.set_heartbeat_ivl(HEARTBEAT_MS)?;
@@ -119,9 +119,9 @@ fn bind(
     Ok(socket)
 }
 
-/// Lets nobody in whose key is not vouched for. A second connection under a routing id gets
-/// nothing: it may be anybody's, and nothing may be taken from the first.
-fn guard(router: &mut zmq::Socket, secret: &SecretKey) -> zmq::Result<()> {
+/// Admits only peers whose key is on the access list. A second connection under a routing id gets
+/// nothing: it may be another peer's, and nothing may be taken from the first.
+fn require_keys(router: &mut zmq::Socket, secret: &SecretKey) -> zmq::Result<()> {
     router.set_router_handover(false)?;
     router.set_heartbeat_ivl(GUARDED_HEARTBEAT_MS)?;
     router.set_heartbeat_timeout(GUARDED_HEARTBEAT_TIMEOUT_MS)?;

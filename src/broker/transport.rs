@@ -1,5 +1,5 @@
-//! The broker's sockets: the only file of the broker that speaks to the `zmq` crate, besides
-//! `libzmq.rs`. It moves bytes; it never blocks, but in [`Transport::wait`].
+//! The broker's ROUTER and STREAM sockets, as the dispatcher uses them. It moves bytes; it never
+//! blocks, but in [`Transport::wait`].
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
-use super::door::Door;
+use super::connection_tracker::ConnectionTracker;
 use super::error::Error;
 use super::exchange::{Arrival, Frame};
 use super::in_process::is_in_process;
@@ -20,26 +20,26 @@ use crate::net::libzmq::{self, SharedFrame, peer_address};
 use crate::net::polled_socket::{self, PolledSocket};
 
 /// Interval between scans for silent connections.
-const TEND_INTERVAL: Duration = Duration::from_millis(500);
+const SCAN_INTERVAL: Duration = Duration::from_millis(500);
 /// Turns between such scans while there is always something to do.
-const TENDED_WITHOUT_WAITING: u32 = 32;
-/// Connections of which it is remembered that they have no routing id of their own.
+const UPDATES_WITHOUT_WAITING: u32 = 32;
+/// ConnectionTable of which it is remembered that they have no routing id of their own.
 const NAMELESS: usize = 1024;
 
 /// The ROUTER, and the STREAM socket for plain TCP peers.
 pub(super) struct Transport {
     router: PolledSocket,
     stream: Option<PolledSocket>,
-    door: Door,
-    /// How often it was tended since it was last waited for.
-    tended: u32,
+    tracker: ConnectionTracker,
+    /// Updates of the tracker since the last wait.
+    updates: u32,
     /// Routing ids that libzmq made up for connections that had none: their frames say no other.
     nameless: Vec<u32>,
     /// Whether keys decide who is served.
     guarded: bool,
-    /// Connections of the STREAM socket that have said that they are there.
+    /// ConnectionTable of the STREAM socket that have said that they are there.
     streams: HashSet<Box<[u8]>>,
-    /// Ends the guard's thread when it is dropped.
+    /// Ends the thread that watches the access list when it is dropped.
     _serving: Sender<()>,
     // Dropped last: a context waits for its sockets.
     _context: zmq::Context,
@@ -53,7 +53,7 @@ impl Transport {
     pub(super) fn bind(
         context: &zmq::Context,
         options: &Options,
-        gate: Option<ZapHandler>,
+        zap: Option<ZapHandler>,
         serving: Sender<()>,
     ) -> Result<Self, Error> {
         let (router, monitor) = sockets::router(context, options)?;
@@ -61,9 +61,9 @@ impl Transport {
         Ok(Self {
             router: PolledSocket::new(router)?,
             stream: stream.map(PolledSocket::new).transpose()?,
-            tended: 0,
+            updates: 0,
             nameless: vec![0; NAMELESS],
-            door: Door::new(monitor, gate, options.bounds),
+            tracker: ConnectionTracker::new(monitor, zap, options.bounds),
             guarded: options.secret.is_some(),
             streams: HashSet::new(),
             _serving: serving,
@@ -122,7 +122,7 @@ impl Transport {
         };
         if let Some(proof) = proof {
             let name: Box<[u8]> = id[..].into();
-            self.door
+            self.tracker
                 .heard(&name, proof, || libzmq::descriptor_of(&mut id))?;
         }
         Ok(Some(Arrival::Packet {
@@ -228,23 +228,23 @@ impl Transport {
         // Nobody can be given a routing id that libzmq made up for somebody else.
         if !route.is_generated() {
             self.router.socket().get_events()?;
-            self.door.follow()?;
+            self.tracker.follow()?;
         }
-        Ok(self.door.leads(route))
+        Ok(self.tracker.leads(route))
     }
 
-    /// Looks at who has connected, or wants to; says who was refused, and whose connection has
-    /// ended.
+    /// Takes in what has happened to the ROUTER's connections; returns what was refused and which
+    /// have ended.
     ///
     /// # Errors
-    /// Errors of the door's sockets.
-    pub(super) fn tend(&mut self) -> Result<Vec<Arrival>, Error> {
-        self.tended += 1;
-        if self.tended >= TENDED_WITHOUT_WAITING {
-            self.tended = 0;
-            self.door.force_poll();
+    /// Errors of the tracker's sockets.
+    pub(super) fn update_connections(&mut self) -> Result<Vec<Arrival>, Error> {
+        self.updates += 1;
+        if self.updates >= UPDATES_WITHOUT_WAITING {
+            self.updates = 0;
+            self.tracker.force_poll();
         }
-        Ok(self.door.tend()?)
+        Ok(self.tracker.update()?)
     }
 
     /// Closes a connection.
@@ -253,7 +253,7 @@ impl Transport {
     /// Errors of the socket itself.
     pub(super) fn close(&mut self, route: &Route) -> Result<(), Error> {
         if route.transport == Kind::Zmq {
-            self.door.close(route);
+            self.tracker.close(route);
             return Ok(());
         }
         let empty = SharedFrame::new(Arc::new(Vec::new()), 0..0);
@@ -270,14 +270,14 @@ impl Transport {
         descriptor: BorrowedFd<'_>,
         receiving: bool,
     ) -> Result<(), Error> {
-        self.tended = 0;
+        self.updates = 0;
         let mut sockets = Vec::new();
         if receiving {
-            sockets.append(&mut self.door.sockets());
+            sockets.append(&mut self.tracker.sockets());
             sockets.push(&self.router);
             sockets.extend(&self.stream);
         }
-        let timeout = self.guarded.then_some(TEND_INTERVAL);
+        let timeout = self.guarded.then_some(SCAN_INTERVAL);
         Ok(polled_socket::wait(&sockets, &[descriptor], timeout)?)
     }
 

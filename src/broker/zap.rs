@@ -4,7 +4,7 @@
 //! What it says of a connection is the only thing the broker believes of it: the key as
 //! `User-Id`, and a number that no other connection ever has.
 
-use super::authorized::AuthorizedKeys;
+use super::access_list::AuthorizedKeys;
 use crate::core::Proof;
 use crate::net::SocketError;
 use crate::net::polled_socket::PolledSocket;

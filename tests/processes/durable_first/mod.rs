@@ -12,7 +12,7 @@ mod starved;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orden::broker::{Broker, Config, DoorLimits, Storage, Sync};
+use orden::broker::{Broker, Config, ConnectionLimits, Storage, Sync};
 use orden::client::{Client, Options};
 use orden::core::Limits;
 use orden::net::Address;
@@ -56,7 +56,7 @@ fn start_on(medium: Arc<dyn Medium>, segment_bytes: u64, limits: &Limits) -> Bro
             resend_after_most: PATIENCE,
             ..limits.clone()
         },
-        door: DoorLimits::default(),
+        connections: ConnectionLimits::default(),
         security: None,
     };
     Broker::start(&config).unwrap()

@@ -1,6 +1,6 @@
-//! The list of keys that may do something: read at start, and again whenever it changes.
+//! The access list: the keys that may connect, read at start and again whenever it changes.
 //!
-//! A list that cannot be read leaves in force what was read before; it never lets anybody in.
+//! A list that cannot be read leaves in force what was read before; it never admits a new key.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -26,7 +26,7 @@ const PUBLIC: &str = "key";
 pub(super) struct AuthorizedKeys(Arc<RwLock<Grants>>);
 
 impl AuthorizedKeys {
-    /// Whether somebody with this key is let in at all.
+    /// Whether a peer with this key may connect.
     pub(super) fn holds(&self, key: &PublicKey) -> bool {
         let grants = self.0.read().unwrap_or_else(PoisonError::into_inner);
         grants.get(key).is_some()
@@ -39,7 +39,7 @@ impl AuthorizedKeys {
 
 /// The file, or directory of `*.key` files, that says who may do what.
 #[derive(Debug)]
-pub(super) struct Authorized {
+pub(super) struct AccessList {
     path: PathBuf,
     seen: Vec<Seen>,
     keys: AuthorizedKeys,
@@ -48,19 +48,19 @@ pub(super) struct Authorized {
 /// How a file looked: any change of it shows here.
 type Seen = (PathBuf, u64, u64, i64, i64);
 
-impl Authorized {
+impl AccessList {
     /// Reads the list for the first time.
     pub(super) fn open(path: &Path) -> Result<(Self, Grants), KeyError> {
         let seen = look(path).map_err(|error| KeyError::file(path, &error))?;
         let grants = read(path)?;
         let keys = AuthorizedKeys::default();
         keys.replace(grants.clone());
-        let authorized = Self {
+        let list = Self {
             path: path.to_owned(),
             seen,
             keys,
         };
-        Ok((authorized, grants))
+        Ok((list, grants))
     }
 
     /// The keys in force.
@@ -82,7 +82,7 @@ impl Authorized {
             match read(&self.path) {
                 Ok(grants) => {
                     log::info!("{} keys are authorized now", grants.len());
-                    // First nobody new gets in, then those who are in are looked at.
+                    // First for new connections, then for those that are there.
                     self.keys.replace(grants.clone());
                     if inbound.send(Inbound::Grants(grants)).is_err() {
                         return;

@@ -18,7 +18,7 @@ pub(super) type Cut = (RawFd, SocketAddr);
 
 /// The connections of the ROUTER.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub(super) struct ConnectionTable {
     by_id: HashMap<Box<[u8]>, Heard>,
     open: HashMap<RawFd, Open>,
     /// The newest number there was when the last connection of a descriptor ended.
@@ -29,12 +29,12 @@ pub(super) struct Connections {
     bounds: Bounds,
 }
 
-/// What is allowed to those who connect.
+/// Limits for connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// The most connections that are accepted from an address in a second.
+    /// The most connections that are accepted from one address in a second.
     pub(super) a_second: u32,
-    /// How long a connection may be open and say nothing; `None`: for ever.
+    /// How long a connection may be open without a message; `None`: without limit.
     pub(super) silence: Option<Duration>,
 }
 
@@ -55,7 +55,7 @@ struct Open {
     id: Option<Box<[u8]>>,
 }
 
-impl Connections {
+impl ConnectionTable {
     pub(super) fn new(bounds: Bounds) -> Self {
         Self {
             by_id: HashMap::new(),
@@ -67,7 +67,7 @@ impl Connections {
         }
     }
 
-    /// Somebody has connected; gives it back if there were too many of late.
+    /// Records a connection; returns it if its address is over the rate limit.
     pub(super) fn accepted(
         &mut self,
         now: Time,
@@ -92,8 +92,8 @@ impl Connections {
         (*count > self.bounds.a_second).then_some((descriptor, peer))
     }
 
-    /// A connection has ended; `newest` is the newest number that any has. Gives the route that
-    /// led to it.
+    /// Records the end of a connection; `newest` is the newest number that any has. Returns the
+    /// route that led to it.
     pub(super) fn ended(&mut self, descriptor: RawFd, newest: u64) -> Option<Route> {
         self.ended.insert(descriptor, newest);
         let id = self.open.remove(&descriptor)?.id?;
@@ -170,12 +170,12 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn connections() -> Connections {
+    fn table() -> ConnectionTable {
         let bounds = Bounds {
             a_second: 2,
             silence: Some(5 * SECOND),
         };
-        Connections::new(bounds)
+        ConnectionTable::new(bounds)
     }
 
     fn peer(port: u16) -> SocketAddr {
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_route_ends_with_its_connection() {
-        let mut table = connections();
+        let mut table = table();
         table.accepted(Time::default(), 7, Some(peer(1)));
         assert!(!table.leads(&route(b"ana", 1)), "it has not spoken");
         table.heard(b"ana", proof(1), 7);
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_read_late_revives_nothing() {
-        let mut table = connections();
+        let mut table = table();
         table.accepted(Time::default(), 7, Some(peer(1)));
         table.ended(7, 1);
         table.heard(b"ana", proof(1), 7);
@@ -229,8 +229,8 @@ mod tests {
     }
 
     #[test]
-    fn whoever_says_nothing_is_cut_and_cut_again() {
-        let mut table = connections();
+    fn a_silent_connection_is_cut_and_cut_again() {
+        let mut table = table();
         let start = Time::default();
         table.accepted(start, 7, Some(peer(1)));
         table.accepted(start, 8, Some(peer(2)));
@@ -244,8 +244,8 @@ mod tests {
 
     #[test]
     fn too_many_in_a_second() {
-        let mut table = connections();
-        let cut = |table: &mut Connections, descriptor, at| {
+        let mut table = table();
+        let cut = |table: &mut ConnectionTable, descriptor, at| {
             table
                 .accepted(Time::default() + at, descriptor, Some(peer(1)))
                 .is_some()

@@ -1,14 +1,14 @@
-//! Keeps the ROUTER's door: answers who may come in, counts who comes, and knows which routing
-//! ids still lead to whom.
+//! Tracks the ROUTER's connections: answers which may be made, limits how many, and knows which
+//! connection a routing id leads to.
 //!
-//! The order of what happens at the door is what its safety rests on: libzmq's one I/O thread
-//! tells the monitor that a connection was accepted before it asks whether its key is known, and
-//! that it has ended before the descriptor goes to another. So the monitor's news is taken in
-//! before a connection gets its number, and before a number is first believed.
+//! Safety rests on an order of events: libzmq's one I/O thread reports to the monitor that a
+//! connection was accepted before it asks whether its key is known, and that it has ended before
+//! the descriptor goes to another. So the monitor's events are taken in before a connection gets
+//! its number, and before a number is first believed.
 
 use std::os::fd::RawFd;
 
-use super::connections::{Bounds, Connections, Cut};
+use super::connection_table::{Bounds, ConnectionTable, Cut};
 use super::exchange::Arrival;
 use super::monitor::{MonitorEvent, RouterMonitor};
 use super::zap::ZapHandler;
@@ -16,44 +16,44 @@ use crate::core::{Proof, Route, Undelivered};
 use crate::net::polled_socket::PolledSocket;
 use crate::net::{Clock, SocketError, libzmq};
 
-/// Counted where somebody's key is not on the list.
+/// Counts peers whose key is not on the access list.
 const UNKNOWN: &str = "unknown_key";
-/// Counted where more connect than may.
+/// Counts connections over the rate limit of their address.
 const TOO_MANY: &str = "too_many_connections";
-/// Counted where somebody connects and says nothing.
+/// Counts connections that have sent nothing for too long.
 const SILENT: &str = "silent_connection";
 
 /// What is known of the ROUTER's connections.
-pub(super) struct Door {
+pub(super) struct ConnectionTracker {
     monitor: RouterMonitor,
-    /// Asked by libzmq who may connect, where keys decide that.
-    gate: Option<ZapHandler>,
-    connections: Connections,
+    /// Answers which peers may connect, if keys decide that.
+    zap: Option<ZapHandler>,
+    connections: ConnectionTable,
     /// The newest number that was given to a connection; they begin at 1.
     newest: u64,
     clock: Clock,
-    /// What has happened since it was last asked for.
+    /// Events since the last call of [`Self::update`].
     news: Vec<Arrival>,
 }
 
-impl Door {
-    pub(super) fn new(monitor: RouterMonitor, gate: Option<ZapHandler>, bounds: Bounds) -> Self {
+impl ConnectionTracker {
+    pub(super) fn new(monitor: RouterMonitor, zap: Option<ZapHandler>, bounds: Bounds) -> Self {
         Self {
             monitor,
-            gate,
-            connections: Connections::new(bounds),
+            zap,
+            connections: ConnectionTable::new(bounds),
             newest: 0,
             clock: Clock::start(),
             news: Vec::new(),
         }
     }
 
-    /// Does what there is to do, and says who was refused, and whose connection has ended, since
-    /// the last time.
+    /// Takes in events, answers handshakes and ends silent connections; returns what was refused
+    /// and which connections have ended since the last time.
     ///
     /// # Errors
     /// Errors of its sockets.
-    pub(super) fn tend(&mut self) -> Result<Vec<Arrival>, SocketError> {
+    pub(super) fn update(&mut self) -> Result<Vec<Arrival>, SocketError> {
         self.take_news()?;
         self.answer()?;
         let silent = self.connections.silent(self.clock.now());
@@ -68,7 +68,7 @@ impl Door {
         }
     }
 
-    /// Takes in whatever libzmq has said by now.
+    /// Takes in all events that libzmq has reported by now.
     ///
     /// # Errors
     /// Errors of the monitor's socket.
@@ -79,19 +79,19 @@ impl Door {
 
     /// Answers the handshakes that wait.
     fn answer(&mut self) -> Result<(), SocketError> {
-        let Some(gate) = self.gate.take() else {
+        let Some(zap) = self.zap.take() else {
             return Ok(());
         };
-        while let Some(request) = gate.next()? {
+        while let Some(request) = zap.next()? {
             // What has ended before has none of the numbers from here on.
             self.follow()?;
-            if gate.answer(request, self.newest + 1)? {
+            if zap.answer(request, self.newest + 1)? {
                 self.newest += 1;
             } else {
                 self.news.push(Arrival::Refused(UNKNOWN));
             }
         }
-        self.gate = Some(gate);
+        self.zap = Some(zap);
         Ok(())
     }
 
@@ -151,7 +151,7 @@ impl Door {
     /// To be waited for.
     pub(super) fn sockets(&self) -> Vec<&PolledSocket> {
         let mut sockets = vec![self.monitor.socket()];
-        sockets.extend(self.gate.as_ref().map(ZapHandler::socket));
+        sockets.extend(self.zap.as_ref().map(ZapHandler::socket));
         sockets
     }
 
