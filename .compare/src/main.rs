@@ -1,26 +1,18 @@
 //! The log alone beside redb: messages a second and the time of a commit, at 1, 10, 100 and
 //! 1000 messages a sync; then how fast a long log opens and is read.
-//!
-//! It compiles the log's own files and not the package, so that it needs no libzmq.
 
-#![allow(dead_code, unreachable_pub, reason = "of the floors only the log is used")]
-
-#[path = "../../src/core/mod.rs"]
-mod core;
-#[path = "../../src/store/mod.rs"]
-mod store;
-#[path = "../../src/wire/mod.rs"]
-mod wire;
+#![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+#![expect(clippy::cast_precision_loss, reason = "rates are shown in few digits")]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::core::{Chunk, OpenBatch};
-use crate::store::{Log, Options};
-use crate::wire::batch::{self, Kind};
-use crate::wire::record::{Flags, Record};
-use crate::wire::{ClientSequence, Epoch, OrderNumber};
+use orden::core::{Chunk, OpenBatch};
+use orden::store::{self, Log, Options};
+use orden::wire::batch::{self, Kind};
+use orden::wire::record::{Flags, Record};
+use orden::wire::{ClientSequence, Epoch, OrderNumber};
 
 const PAYLOAD: [u8; 120] = [b'x'; 120];
 const TABLE: redb::TableDefinition<u64, &[u8]> = redb::TableDefinition::new("log");
@@ -151,7 +143,10 @@ fn compare(directory: &Path) -> Result<()> {
             rates.sort_unstable_by(f64::total_cmp);
             rates[rates.len() / 2]
         });
-        println!("      {count:5} a sync: medians {log:.0} and {redb:.0}, {:.1} times", log / redb);
+        println!(
+            "      {count:5} a sync: medians {log:.0} and {redb:.0}, {:.1} times",
+            log / redb
+        );
     }
     Ok(())
 }
@@ -166,7 +161,10 @@ fn long(directory: &Path) -> Result<()> {
     drop(log);
     let start = Instant::now();
     let opened = store::open(&options)?;
-    println!("{LONG} messages: opened in {:.3} s", start.elapsed().as_secs_f64());
+    println!(
+        "{LONG} messages: opened in {:.3} s",
+        start.elapsed().as_secs_f64()
+    );
     let mut reader = opened.log.reader();
     let start = Instant::now();
     let mut next = opened.recovered.oldest;
@@ -188,7 +186,9 @@ fn long(directory: &Path) -> Result<()> {
 }
 
 fn main() -> Result<()> {
-    let directory = std::env::args_os().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
+    let directory = std::env::args_os()
+        .nth(1)
+        .map_or_else(std::env::temp_dir, PathBuf::from);
     std::fs::create_dir_all(&directory)?;
     compare(&directory)?;
     long(&directory)
