@@ -12,8 +12,10 @@
 //!           store/                                       the durable log
 //!           core/                                        the machines: they decide, and do nothing
 //!           wire/                                        bytes <-> messages, one file a dialect
+//!           display/                                     how messages and names are shown
 //! ```
 //!
+//! * [`display`] shows messages and names as text and JSON that can do no harm.
 //! * [`wire`] turns what peers sent into messages and back, and never panics.
 //! * [`core`] holds two pure state machines, the broker's and the client's. They have no socket,
 //!   thread, clock, file or randomness of their own: `step(now, input)`, then `ready()`, then
@@ -39,6 +41,7 @@
 pub mod broker;
 pub mod client;
 pub mod core;
+pub mod display;
 pub mod net;
 pub mod store;
 #[cfg(feature = "http")]

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use orden::display::Message;
 use orden::store;
 use orden::wire::OrderNumber;
-use orden::wire::shown::{json_line, text_line};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::log_command::{LogError, shown};
@@ -45,7 +45,8 @@ pub(crate) struct Dump {
 pub(crate) enum Format {
     /// `17 ana: hola`
     Text,
-    /// `{"order":17,"from":"ana","message":"hola"}`
+    /// `{"order":17,"from":"ana","message":"hola","time":"…","kind":"message"}`; names and
+    /// messages that are not UTF-8 in base64
     Json,
 }
 
@@ -72,11 +73,11 @@ pub(crate) fn run(options: &Dump) -> Result<(), LogError> {
                 break;
             }
             left -= 1;
-            let line = match options.format {
-                Format::Text => text_line(&record),
-                Format::Json => json_line(&record),
-            };
-            writeln!(stdout, "{line}")?;
+            let message = Message::from(&record);
+            match options.format {
+                Format::Text => writeln!(stdout, "{message}")?,
+                Format::Json => writeln!(stdout, "{}", message.to_json())?,
+            }
         }
     }
     stdout.flush()?;

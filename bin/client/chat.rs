@@ -22,7 +22,7 @@ use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
 use super::flags::{Cli, is_plain_terminal, use_colour};
 use super::logging::{self, Sink};
 use super::seat::{self, Outcome, Seat};
-use super::show::{Plain, Show};
+use super::show::Show;
 use super::signals::{Course, Signals};
 use super::{LEAVE, spawn};
 
@@ -53,7 +53,7 @@ pub(crate) fn run(cli: &Cli, signals: &Signals) -> Result<Outcome, String> {
     start_logging(cli.logging.log_level, lines.clone())?;
 
     let name = seat::name(cli)?;
-    let shown = Plain(name.as_bytes()).to_string();
+    let shown = name.to_string();
     let address = &cli.network.address;
     say(
         &lines,

@@ -169,7 +169,8 @@ pub(crate) enum OnExit {
 pub(crate) enum Format {
     /// `17 ana: hola`, with control characters escaped
     Text,
-    /// `{"order":17,"from":"ana","message":"hola"}`; what is not UTF-8 in base64
+    /// `{"order":17,"from":"ana","message":"hola","time":"…","kind":"message"}`; names and
+    /// messages that are not UTF-8 in base64
     Json,
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use orden::core::participant::Event;
+use orden::display::Escaped;
 use orden::wire::native::Start;
 use orden::wire::reply::Welcome;
 use orden::wire::{ClientSequence, Name, OrderNumber};
 
 use super::flags::Cli;
-use super::show::Plain;
 
 /// What the session's events have told.
 #[derive(Debug, Default)]
@@ -111,7 +111,7 @@ impl Events {
             }
             Event::NoSpace => log::warn!("the broker's disk is full: trying again"),
             Event::Refused { code, text } => {
-                let text = Plain(text.as_bytes());
+                let text = Escaped::text(text.as_bytes());
                 log::warn!("the broker refuses something: {text} ({})", code.name());
             }
             Event::Undecodable(error) => log::warn!("the broker has sent nonsense: {error}"),
@@ -137,7 +137,7 @@ impl Events {
     /// Says where deliveries do not begin where they were asked to.
     fn compare_with_from(&self, welcome: &Welcome) {
         let Some(from) = self.from else { return };
-        let (name, begin) = (Plain(self.name.as_bytes()), welcome.begin);
+        let (name, begin) = (&self.name, welcome.begin);
         match from {
             _ if welcome.resumed => log::warn!(
                 "--from has no effect: the broker knows {name}, and goes on with message {begin}. \

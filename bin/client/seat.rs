@@ -12,7 +12,6 @@ use orden::wire::{ClientSequence, Name, OrderNumber};
 use super::flags::{Cli, OnExit};
 use super::logging;
 use super::news::{Events, News};
-use super::show::Plain;
 
 /// A place in the order.
 pub(crate) struct Seat {
@@ -147,7 +146,7 @@ impl Seat {
         if self.resumes {
             return Some(self.news.import(self.client.confirmed()));
         }
-        let name = Plain(self.name.as_bytes());
+        let name = &self.name;
         match ends {
             _ if !self.is_told => None,
             true => Some(format!(
@@ -161,7 +160,7 @@ impl Seat {
     fn explained(&self, error: &Error) -> String {
         match error {
             Error::Ended(Ending::SequenceReused(sequence)) if self.resumes => {
-                let (line, name) = (sequence.0, Plain(self.name.as_bytes()));
+                let (line, name) = (sequence.0, &self.name);
                 format!("line {line} differs from what {name} published before as line {line}")
             }
             _ => error.to_string(),

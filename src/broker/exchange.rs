@@ -84,6 +84,6 @@ pub(super) enum Arrival {
 pub(super) struct Outbound {
     /// Frames to send.
     pub(super) sends: Vec<Outgoing>,
-    /// ConnectionTable to close.
+    /// Connections to close.
     pub(super) closes: Vec<Route>,
 }

@@ -23,7 +23,7 @@ use crate::net::polled_socket::{self, PolledSocket};
 const SCAN_INTERVAL: Duration = Duration::from_millis(500);
 /// Turns between such scans while there is always something to do.
 const UPDATES_WITHOUT_WAITING: u32 = 32;
-/// ConnectionTable of which it is remembered that they have no routing id of their own.
+/// Connections without a routing id of their own that are remembered as such.
 const NAMELESS: usize = 1024;
 
 /// The ROUTER, and the STREAM socket for plain TCP peers.
@@ -37,7 +37,7 @@ pub(super) struct Transport {
     nameless: Vec<u32>,
     /// Whether keys decide who is served.
     guarded: bool,
-    /// ConnectionTable of the STREAM socket that have said that they are there.
+    /// Connections of the STREAM socket that have announced themselves.
     streams: HashSet<Box<[u8]>>,
     /// Ends the thread that watches the access list when it is dropped.
     _serving: Sender<()>,

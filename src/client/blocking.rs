@@ -39,7 +39,7 @@ use crate::wire::{ClientSequence, Name, OrderNumber};
 /// #     storage: Storage::Memory { retain_bytes: 1 << 20 },
 /// #     sync: Sync::Never,
 /// #     limits: orden::core::Limits::default(),
-/// #     door: orden::broker::DoorLimits::default(),
+/// #     connections: orden::broker::ConnectionLimits::default(),
 /// #     security: None,
 /// # })?;
 /// # let address = broker.endpoints()[0].as_str();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::display::Message;
 use crate::wire::record::{Flags, Record};
 use crate::wire::{ClientSequence, Name, OrderNumber};
 
@@ -38,6 +39,20 @@ impl Delivery {
             client_sequence: record.client_sequence,
             time: SystemTime::UNIX_EPOCH + Duration::from_micros(record.time),
             notice: record.flags.has(Flags::NOTICE),
+        }
+    }
+}
+
+impl<'a> From<&'a Delivery> for Message<'a> {
+    fn from(delivery: &'a Delivery) -> Self {
+        let since = delivery.time.duration_since(SystemTime::UNIX_EPOCH);
+        Self {
+            order: delivery.order.0,
+            from: delivery.from.as_bytes(),
+            payload: &delivery.message,
+            // A delivery's time is made from microseconds since 1970 above.
+            time: u64::try_from(since.unwrap_or_default().as_micros()).unwrap_or(u64::MAX),
+            is_notice: delivery.notice,
         }
     }
 }

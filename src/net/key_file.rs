@@ -128,7 +128,9 @@ impl KeyFile {
             Some(_) => "ZeroMQ CURVE **secret** key: give it to nobody, let nobody read this file",
         };
         let mut lines = vec![format!("#   {kind}"), String::new(), "metadata".to_owned()];
-        let names: Vec<_> = self.names.iter().map(Name::to_string).collect();
+        // As they are: `Name` itself would escape a backslash.
+        let text = |name: &Name| String::from_utf8_lossy(name.as_bytes()).into_owned();
+        let names: Vec<_> = self.names.iter().map(text).collect();
         if !names.is_empty() {
             lines.push(said("names", &names.join(" ")));
         }
@@ -261,7 +263,7 @@ mod tests {
     #[test]
     fn names_and_actions_come_back() {
         let mut file = KeyFile::new(PublicKey::from_z85(PUBLIC.as_bytes()).unwrap());
-        file.names = ["ana", "bea"]
+        file.names = ["ana", r"b\n"]
             .map(|name| Name::new(name.as_bytes()).unwrap())
             .to_vec();
         file.may = Actions {
@@ -270,7 +272,7 @@ mod tests {
             ..Actions::default()
         };
         assert_eq!(KeyFile::decode(file.encode().as_bytes()), Ok(file.clone()));
-        let line = format!("# who may\n\n{PUBLIC} name=ana may=receive,administer name=bea\n");
+        let line = format!("# who may\n\n{PUBLIC} name=ana may=receive,administer name=b\\n\n");
         assert_eq!(decode_list(line.as_bytes()), Ok(vec![file]));
     }
 

@@ -2,6 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
+use crate::display::Escaped;
+
 /// What stands for itself in an address (RFC 3986, 2.3).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -37,7 +39,7 @@ impl Query {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode(name);
             let Some(known) = known.iter().copied().find(|known| known.as_bytes() == name) else {
-                let shown = crate::wire::shown::Shown(&name).to_string();
+                let shown = Escaped::text(&name).to_string();
                 return Err(BadQuery::Unknown(shown));
             };
             if pairs.iter().any(|(name, _)| *name == known) {

@@ -22,8 +22,8 @@ use super::report::{MembersQuery, Sort, Status};
 use super::seam::Source;
 use super::stream::SharedReader;
 use super::{Config, STREAMS};
+use crate::display::Escaped;
 use crate::wire::Name;
-use crate::wire::shown::Shown;
 
 /// Members on a page if nothing else is asked for, and at most.
 const MEMBERS: usize = 100;
@@ -153,7 +153,7 @@ impl Site {
         };
         answered.unwrap_or_else(|Refusal { reason, answer }| {
             if let Some(reason) = reason {
-                let path = Shown(parts.uri.path().as_bytes()).to_string();
+                let path = Escaped::text(parts.uri.path().as_bytes()).to_string();
                 let (method, status) = (&parts.method, answer.status());
                 self.refused(reason, &format!("{peer}: {method} {path:.100}: {status}"));
             }

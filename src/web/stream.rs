@@ -16,10 +16,10 @@ use tokio::time::timeout;
 
 use super::messages::{Format, Wanted};
 use crate::core::Chunk;
+use crate::display::Message;
 use crate::store::{Error, LogReader};
 use crate::wire::OrderNumber;
 use crate::wire::record::Record;
-use crate::wire::shown::json_line;
 
 /// Bytes of text after which a piece is handed over.
 const PIECE: usize = 32 << 10;
@@ -182,7 +182,7 @@ impl Sender {
     }
 
     fn text_of(&mut self, record: &Record<'_>) {
-        let line = json_line(record);
+        let line = Message::from(record).to_json();
         if self.format == Format::Events {
             let head = format!("id: {}\ndata: ", record.order);
             self.text.extend_from_slice(head.as_bytes());

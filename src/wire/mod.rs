@@ -12,7 +12,6 @@ pub mod record;
 pub mod rendering;
 pub mod reply;
 pub mod sessions;
-pub mod shown;
 
 pub(crate) mod fields;
 mod key;

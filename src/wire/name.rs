@@ -4,16 +4,16 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::shown::Shown;
+use crate::display::Escaped;
 
 /// The sender of the broker's own notices; no member may take it.
 pub const SERVER_NAME: &str = "Server";
 
 /// A member's name: 1 to 255 bytes, the first not zero. Cheap to clone.
 ///
-/// Names are opaque bytes, since a routing id is; people see them through [`fmt::Display`],
-/// which replaces what is not UTF-8 and escapes control characters, so that a name cannot
-/// forge a line of a log or rewrite a screen.
+/// Names are opaque bytes, since a routing id is; people see them through [`fmt::Display`], by
+/// [`Escaped::name`]: so no name forges a line of a log or rewrites a screen, and names that
+/// differ look different.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<[u8]>);
 
@@ -73,7 +73,7 @@ impl Borrow<[u8]> for Name {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Shown(&self.0).fmt(f)
+        Escaped::name(&self.0).fmt(f)
     }
 }
 

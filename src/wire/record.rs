@@ -11,6 +11,7 @@
 
 use super::fields::{Field, put, read_u8, read_u16, read_u32, read_u64};
 use super::{ClientSequence, DecodeError, OrderNumber};
+use crate::display::Message;
 
 /// The layout of a record's header, stated once.
 pub mod field {
@@ -69,6 +70,18 @@ pub struct Record<'a> {
     pub sender: &'a [u8],
     /// What it says.
     pub payload: &'a [u8],
+}
+
+impl<'a> From<&Record<'a>> for Message<'a> {
+    fn from(record: &Record<'a>) -> Self {
+        Self {
+            order: record.order.0,
+            from: record.sender,
+            payload: record.payload,
+            time: record.time,
+            is_notice: record.flags.has(Flags::NOTICE),
+        }
+    }
 }
 
 impl<'a> Record<'a> {

@@ -13,13 +13,14 @@ const COLUMNS_MAX: usize = 100;
 
 /// A floor may use those with a smaller number.
 const FLOORS: &[(&str, u8)] = &[
-    ("wire", 0),
-    ("core", 1),
-    ("store", 2),
-    ("net", 2),
-    ("broker", 3),
-    ("client", 3),
-    ("web", 4),
+    ("display", 0),
+    ("wire", 1),
+    ("core", 2),
+    ("store", 3),
+    ("net", 3),
+    ("broker", 5),
+    ("client", 5),
+    ("web", 6),
 ];
 
 /// What would make the machines depend on more than their input.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::functions;
 
 /// Where the project's own code lies.
-const DIRECTORIES: &[&str] = &["src", "bin", "tests", ".libzmq"];
+const DIRECTORIES: &[&str] = &["src", "bin", "tests", ".compare", ".libzmq"];
 
 pub(crate) struct Source {
     /// From the project's directory on.

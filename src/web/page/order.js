@@ -121,9 +121,11 @@ export class Order {
 
   #line(message) {
     if (message.gap) return element("li", { class: "gap" }, message.gap);
-    const { order, from } = message;
+    const { order } = message;
+    // A name that is not UTF-8 comes in base64.
+    const from = message.from ?? `base64 ${message.from_base64}`;
     const kind = message.kind ?? (from === "Server" ? "notice" : "message");
-    const mine = from === this.#name && kind === "message";
+    const mine = message.from === this.#name && kind === "message";
     const line = element("li", { "data-order": order, "data-from": from });
     line.className = [kind === "notice" && "notice", mine && "mine"].filter(Boolean).join(" ");
     line.append(element("span", { class: "order-number" }, String(order)));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use orden::wire::native::Start;
 use orden::wire::{ClientSequence, OrderNumber};
 use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use super::program::{Program, command};
 use super::stage::{DEADLINE, Stage, pause, retry};
@@ -56,13 +57,29 @@ fn json_is_one_object_a_line() {
     let mut input = ana.take_input();
     input.write_all(b"\"hola\"\n\xff\xfe\n").unwrap();
     drop(input);
+    let kind = "message";
     assert_eq!(
-        ana.finish(),
+        ana.finish()
+            .iter()
+            .map(|line| timeless(line))
+            .collect::<Vec<_>>(),
         [
-            r#"{"order":1,"from":"ana","message":"\"hola\""}"#,
-            r#"{"order":2,"from":"ana","message_base64":"//4="}"#
+            json!({"order": 1, "from": "ana", "message": "\"hola\"", "kind": kind}),
+            json!({"order": 2, "from": "ana", "message_base64": "//4=", "kind": kind}),
         ]
     );
+}
+
+/// A line of JSON without its time, which must be one to the microsecond.
+fn timeless(line: &str) -> Value {
+    let mut message: Value = serde_json::from_str(line).unwrap();
+    let time = message.as_object_mut().unwrap().remove("time").unwrap();
+    let time = time.as_str().unwrap();
+    assert!(
+        time.starts_with("20") && time.ends_with('Z') && time.len() == 27,
+        "{time}"
+    );
+    message
 }
 
 #[test]
@@ -133,8 +150,10 @@ fn the_environment_stands_for_flags() {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let line = "{\"order\":0,\"from\":\"Server\",\"message\":\"ana has joined the net\"}\n";
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), line);
+    let line = String::from_utf8(output.stdout).unwrap();
+    let notice = "ana has joined the net";
+    let expected = json!({"order": 0, "from": "Server", "message": notice, "kind": "notice"});
+    assert_eq!(timeless(&line), expected);
     assert!(output.stderr.is_empty());
 }
 

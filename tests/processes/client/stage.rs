@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orden::broker::{Broker, Config, DoorLimits, Security, Storage, Sync};
+use orden::broker::{Broker, Config, ConnectionLimits, Security, Storage, Sync};
 use orden::client::connection::{self, Connection};
 use orden::client::{Client, Clock, Context, Deliveries, Options};
 use orden::core::participant::{self, Event, Settings};
@@ -55,7 +55,7 @@ impl Stage {
             storage,
             sync: Sync::Never,
             limits: Limits::default(),
-            door: DoorLimits::default(),
+            connections: ConnectionLimits::default(),
             security,
         };
         let broker = Broker::start(&config).unwrap();
