@@ -11,6 +11,8 @@ mod http;
 mod log_command;
 #[path = "broker/log_dump.rs"]
 mod log_dump;
+#[path = "broker/log_error.rs"]
+mod log_error;
 #[path = "broker/logging.rs"]
 mod logging;
 #[path = "broker/security.rs"]

@@ -24,16 +24,14 @@ mod show;
 mod signals;
 #[path = "client/streams.rs"]
 mod streams;
+#[path = "client/threads.rs"]
+mod threads;
 
 use std::process::ExitCode;
-use std::thread::Builder;
 
 use flags::Cli;
 use seat::Outcome;
 use signals::Signals;
-
-/// What one types on a terminal to end the session.
-const LEAVE: &str = "/leave";
 
 fn main() -> ExitCode {
     let cli: Cli = match command_line::parse() {
@@ -53,12 +51,4 @@ fn run(cli: &Cli) -> Result<Outcome, String> {
     } else {
         pipe::run(cli, &signals)
     }
-}
-
-/// Starts a thread that ends by itself, or with the process.
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), String> {
-    let thread = Builder::new().name(name.to_owned()).spawn(run);
-    thread
-        .map(|_runs_by_itself| ())
-        .map_err(|error| format!("cannot start a thread: {error}"))
 }

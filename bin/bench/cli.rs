@@ -1,21 +1,21 @@
 //! What one types: flags, their `ORDEN_*` twins, and what they come to.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use orden::broker::Sync;
 use orden::net::Address;
-use rustix::fs::statfs;
 
 use crate::command_line::STYLES;
 
 use super::compare::CompareArgs;
 use super::error::Error;
+use super::output::Output;
 use super::plan::{Dialect, Plan, Target};
 use super::reopen::ReopenArgs;
 use super::serve::Serve;
-use super::server::Storage;
+use super::server::{self, Storage};
 
 /// Publishers and subscribers that measure a broker and check every message.
 #[derive(Debug, Parser)]
@@ -148,24 +148,6 @@ struct RunLimits {
     deadline: u64,
 }
 
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Output")]
-pub(super) struct Output {
-    /// A table for people, or one line for scripts
-    #[arg(long, env = "ORDEN_FORMAT", value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
-    /// Draw latency and throughput
-    #[arg(long, env = "ORDEN_PLOT", value_name = "F.svg")]
-    pub(super) plot: Option<PathBuf>,
-}
-
-/// How figures are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    Text,
-    Json,
-}
-
 const AFTER_HELP: &str = "\
 Every flag can also be given as an environment variable, ORDEN_… in capitals.
 Time runs from the first publish to the last delivery at the last subscriber; latency from the
@@ -183,7 +165,7 @@ impl RunArgs {
             (None, Dialect::Bare) => Target::Child(Storage::Bare),
             (None, _) if self.broker.in_memory => Target::Child(Storage::Memory),
             (None, _) => Target::Child(Storage::Disk {
-                within: disk(self.broker.data.as_deref())?,
+                within: server::disk(self.broker.data.as_deref())?,
                 sync: self.broker.sync.unwrap_or(Sync::Always),
             }),
         };
@@ -205,31 +187,4 @@ impl RunArgs {
         plan.check().map_err(Error::Usage)?;
         Ok(plan)
     }
-}
-
-/// Where the log's directory is made: on a disk, since a sync of memory measures nothing.
-pub(super) fn disk(asked: Option<&Path>) -> Result<PathBuf, Error> {
-    if let Some(asked) = asked {
-        std::fs::create_dir_all(asked).map_err(Error::system("create", asked))?;
-        if is_memory(asked) {
-            eprintln!(
-                "orden-bench: {} is in memory: its syncs cost nothing",
-                asked.display()
-            );
-        }
-        return Ok(asked.to_owned());
-    }
-    let usual = std::env::temp_dir();
-    let candidates = [usual.clone(), "/var/tmp".into(), ".".into()];
-    let on_disk = candidates.into_iter().find(|place| !is_memory(place));
-    Ok(on_disk.unwrap_or(usual))
-}
-
-/// Whether a directory is not on any medium; a place that cannot be asked is none to write to.
-fn is_memory(directory: &Path) -> bool {
-    const TMPFS: u64 = 0x0102_1994;
-    const RAMFS: u64 = 0x8584_58F6;
-    statfs(directory).map_or(true, |found| {
-        matches!(u64::try_from(found.f_type), Ok(TMPFS | RAMFS))
-    })
 }

@@ -7,11 +7,7 @@ pub(super) fn count(value: f64) -> String {
 
 /// Bytes with three digits and a unit.
 pub(super) fn bytes(value: u64) -> String {
-    scaled(
-        super::outcome::as_float(value),
-        &[" B", " KiB", " MiB", " GiB"],
-        1024.0,
-    )
+    scaled(as_float(value), &[" B", " KiB", " MiB", " GiB"], 1024.0)
 }
 
 /// Microseconds with three digits and the unit that fits.
@@ -23,6 +19,20 @@ pub(super) fn micros(value: f64) -> String {
 pub(super) fn plural(count: usize, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{ending}")
+}
+
+/// Nanoseconds as seconds.
+pub(super) fn seconds(nanoseconds: u64) -> f64 {
+    as_float(nanoseconds) / 1e9
+}
+
+/// A count, to be calculated with.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "16 digits are enough for a figure"
+)]
+pub(super) fn as_float(count: u64) -> f64 {
+    count as f64
 }
 
 fn scaled(mut value: f64, units: &[&str], step: f64) -> String {

@@ -20,6 +20,7 @@ mod human;
 mod keys;
 mod link;
 mod outcome;
+mod output;
 mod plan;
 mod plot;
 mod progress;
@@ -28,6 +29,7 @@ mod reopen;
 mod run;
 mod serve;
 mod server;
+mod shared;
 mod stamp;
 mod subscribing;
 
@@ -38,9 +40,10 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::command_line;
-use cli::{Cli, Command, Format};
+use cli::{Cli, Command};
 use compare::CompareArgs;
 use error::Error;
+use output::Format;
 use progress::Progress;
 use reopen::ReopenArgs;
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
-use super::human;
+use super::human::{self, as_float, seconds};
 use super::plan::{Dialect, Plan};
 use super::publishing;
 use super::server::Usage;
@@ -289,11 +289,6 @@ impl Outcome {
     }
 }
 
-/// Nanoseconds as seconds.
-pub(super) fn seconds(nanoseconds: u64) -> f64 {
-    as_float(nanoseconds) / 1e9
-}
-
 fn micros(nanoseconds: u64) -> f64 {
     round(as_float(nanoseconds) / 1e3, 1)
 }
@@ -304,14 +299,6 @@ fn rate(count: u64, seconds: f64) -> f64 {
     } else {
         0.0
     }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "16 digits are enough for a figure"
-)]
-pub(super) fn as_float(count: u64) -> f64 {
-    count as f64
 }
 
 fn round(value: f64, digits: i32) -> f64 {

@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use super::clock::wake_promptly;
 use super::error::Error;
 use super::link::{Patience, Publish, Who};
-use super::run::{News, Shared};
+use super::shared::{News, Shared};
 use super::stamp::{Payload, Stamp};
 use super::subscribing::histogram;
 

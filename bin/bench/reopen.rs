@@ -13,13 +13,12 @@ use orden::wire::Name;
 use orden::wire::native::Start;
 use serde_json::json;
 
-use super::cli::{self, Format};
 use super::clock::Clock;
 use super::error::Error;
 use super::human;
-use super::outcome::as_float;
+use super::output::Format;
 use super::progress::Progress;
-use super::server::{Server, directory};
+use super::server::{self, Server, directory};
 use super::stamp::{Payload, Script, Stamp};
 
 /// How long nothing may happen before this counts as failed.
@@ -73,7 +72,7 @@ pub(super) fn reopen(args: &ReopenArgs, interrupted: &AtomicBool) -> Result<Figu
     if args.size < least {
         return Err(Error::Usage(format!("--size: at least {least}")));
     }
-    let within = cli::disk(args.data.as_deref())?;
+    let within = server::disk(args.data.as_deref())?;
     let log = directory(&within)?;
     let clock = Clock::start();
     let payload = Payload::new(0, Script::Bytes, args.size);
@@ -235,13 +234,13 @@ fn bytes_in(directory: &Path) -> Result<u64, Error> {
 
 impl Figures {
     fn a_second(&self, nanoseconds: u64) -> f64 {
-        f64::from(self.messages) * SECOND / as_float(nanoseconds.max(1))
+        f64::from(self.messages) * SECOND / human::as_float(nanoseconds.max(1))
     }
 
     /// For people.
     pub(super) fn table(&self) -> String {
         let rate = |nanoseconds| human::count(self.a_second(nanoseconds));
-        let time = |nanoseconds| human::micros(as_float(nanoseconds) / 1000.0);
+        let time = |nanoseconds| human::micros(human::as_float(nanoseconds) / 1000.0);
         format!(
             "{} messages of {}, {} on disk\n\
              filled          {:>8}  {} messages/s\n\
@@ -260,7 +259,7 @@ impl Figures {
 
     /// For scripts.
     pub(super) fn json(&self) -> String {
-        let seconds = |nanoseconds| as_float(nanoseconds) / SECOND;
+        let seconds = |nanoseconds| human::as_float(nanoseconds) / SECOND;
         json!({
             "messages": self.messages,
             "size": self.size,

@@ -15,7 +15,7 @@ use super::link::{Publish, Role, Who};
 use super::outcome::Outcome;
 use super::plan::{Dialect, Plan, Target};
 use super::server::{Server, Usage};
-use super::stamp::Payload;
+use super::shared::{News, Shared};
 use super::{publishing, subscribing};
 
 /// From the word to the first message: everybody is awake by then.
@@ -24,47 +24,6 @@ const LEAD: u64 = 2_000_000;
 const LOOK: Duration = Duration::from_millis(50);
 /// After the last message: what comes twice comes now.
 const GRACE: Duration = Duration::from_millis(100);
-
-/// What all threads of a run share.
-pub(super) struct Shared<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) clock: Clock,
-    pub(super) delivered: AtomicU64,
-    pub(super) news: Sender<News>,
-    /// Says when to begin to publish.
-    pub(super) start: Receiver<u64>,
-    /// Tells this run's messages from others.
-    run: u32,
-    over: AtomicBool,
-    /// Closed when the run is over.
-    end: Receiver<()>,
-}
-
-/// What threads tell the one that conducts the run.
-#[derive(Debug)]
-pub(super) enum News {
-    /// All peers of a thread are connected and taken in.
-    Ready,
-    /// All subscribers of a thread have everything, or its publishers' messages are confirmed.
-    Complete,
-    /// A thread has failed.
-    Failed(Error),
-}
-
-impl Shared<'_> {
-    pub(super) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn wait_for_the_end(&self) {
-        // Nothing is ever sent: the channel is closed.
-        self.end.recv().ok();
-    }
-
-    pub(super) fn payload(&self) -> Payload {
-        Payload::new(self.run, self.plan.dialect.script(), self.plan.size)
-    }
-}
 
 /// Makes a run; `show` is told now and then how many messages were delivered.
 ///

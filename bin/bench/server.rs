@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
 use orden::broker::Sync;
 use orden::client::Keys;
 use orden::net::{Address, BadAddress};
+use rustix::fs::statfs;
 use tempfile::TempDir;
 
 use super::error::Error;
@@ -225,4 +226,31 @@ fn writes(counters: &Path) -> Option<u64> {
         .find_map(|line| line.strip_prefix("syscw: "))?
         .parse()
         .ok()
+}
+
+/// Where the log's directory is made: on a disk, since a sync of memory measures nothing.
+pub(super) fn disk(asked: Option<&Path>) -> Result<PathBuf, Error> {
+    if let Some(asked) = asked {
+        std::fs::create_dir_all(asked).map_err(Error::system("create", asked))?;
+        if is_memory(asked) {
+            eprintln!(
+                "orden-bench: {} is in memory: its syncs cost nothing",
+                asked.display()
+            );
+        }
+        return Ok(asked.to_owned());
+    }
+    let usual = std::env::temp_dir();
+    let candidates = [usual.clone(), "/var/tmp".into(), ".".into()];
+    let on_disk = candidates.into_iter().find(|place| !is_memory(place));
+    Ok(on_disk.unwrap_or(usual))
+}
+
+/// Whether a directory is not on any medium; a place that cannot be asked is none to write to.
+fn is_memory(directory: &Path) -> bool {
+    const TMPFS: u64 = 0x0102_1994;
+    const RAMFS: u64 = 0x8584_58F6;
+    statfs(directory).map_or(true, |found| {
+        matches!(u64::try_from(found.f_type), Ok(TMPFS | RAMFS))
+    })
 }

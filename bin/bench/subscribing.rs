@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use super::check::Check;
 use super::error::Error;
 use super::link::{Link, Patience, Who};
-use super::run::{News, Shared};
+use super::shared::{News, Shared};
 use super::stamp::Payload;
 
 /// Frames that are taken from one connection before the others have their turn.

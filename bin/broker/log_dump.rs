@@ -9,7 +9,7 @@ use orden::store;
 use orden::wire::OrderNumber;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::log_command::{LogError, shown};
+use crate::log_error::{LogError, shown};
 
 /// How long `--follow` waits between two looks at the log.
 const PAUSE: Timespec = Timespec {

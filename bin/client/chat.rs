@@ -21,10 +21,10 @@ use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
 
 use super::flags::{Cli, is_plain_terminal, use_colour};
 use super::logging::{self, Sink};
-use super::seat::{self, Outcome, Seat};
+use super::seat::{self, LEAVE, Outcome, Seat};
 use super::show::Show;
 use super::signals::{Course, Signals};
-use super::{LEAVE, spawn};
+use super::threads::spawn;
 
 /// How long a person who leaves waits for confirmations.
 const PATIENCE: Duration = Duration::from_secs(5);

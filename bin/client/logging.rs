@@ -11,7 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use simplelog::{ConfigBuilder, LevelFilter, WriteLogger};
 
-use super::streams;
+use super::{streams, threads};
 
 /// Lines that wait to be written.
 const LINES: usize = 1024;
@@ -30,7 +30,7 @@ enum Item {
 /// Starts the thread that writes to standard error.
 pub(crate) fn open() -> Result<(), String> {
     let (writer, items) = bounded(LINES);
-    super::spawn("stderr", move || write_lines(&items))?;
+    threads::spawn("stderr", move || write_lines(&items))?;
     WRITER.set(writer).map_err(|_| "opened twice".to_owned())
 }
 

@@ -9,11 +9,12 @@ use orden::client::Error;
 use orden::wire::OrderNumber;
 
 use super::flags::{Cli, use_colour};
-use super::seat::{self, Outcome, Seat};
+use super::logging;
+use super::seat::{self, LEAVE, Outcome, Seat};
 use super::show::Show;
 use super::signals::{Course, Signals};
 use super::streams::{self, Input};
-use super::{LEAVE, logging, spawn};
+use super::threads::spawn;
 
 /// How long a client that is told to end waits for confirmations.
 const HURRY: Duration = Duration::from_secs(2);

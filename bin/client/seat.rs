@@ -13,6 +13,9 @@ use super::flags::{Cli, OnExit};
 use super::logging;
 use super::news::{Events, News};
 
+/// What one types on a terminal to end the session.
+pub(crate) const LEAVE: &str = "/leave";
+
 /// A place in the order.
 pub(crate) struct Seat {
     pub(crate) client: Client,

@@ -8,7 +8,7 @@ use orden::core::Time;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator;
 
-use super::logging;
+use super::{logging, threads};
 
 /// Signals that come together are one: a ^C reaches every program in the foreground, and npm,
 /// make and others pass it on as well.
@@ -37,7 +37,7 @@ impl Signals {
         let signals = signals.map_err(|error| format!("cannot watch signals: {error}"))?;
         let course = Arc::new(Mutex::new(None));
         let shared = Arc::clone(&course);
-        super::spawn("signals", move || attend(signals, &shared))?;
+        threads::spawn("signals", move || attend(signals, &shared))?;
         Ok(Self(course))
     }
 

@@ -20,11 +20,11 @@ mod loader;
 mod monitor;
 mod outside;
 mod sockets;
+mod stopper;
 mod transport;
 mod zap;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::bounded;
@@ -39,7 +39,7 @@ use self::sockets::Options;
 use self::transport::Transport;
 use crate::core::Sequencer;
 use crate::net::Clock;
-use crate::net::waker::{Waker, waker};
+use crate::net::waker::waker;
 use crate::store::{self, Beside, Opened};
 
 pub use ack_map::{AckMap, Status};
@@ -47,6 +47,7 @@ pub use config::{BadSync, Config, ConnectionLimits, Security, Storage, Sync};
 pub use error::Error;
 pub use in_process::{Ear, InProcess, NotTaken};
 pub use outside::Outside;
+pub use stopper::Stopper;
 
 /// Bytes of a frame besides its one largest message.
 const FRAME_OVERHEAD: usize = 64 << 10;
@@ -57,31 +58,6 @@ pub struct Broker {
     endpoints: Vec<String>,
     outside: Outside,
     threads: Vec<JoinHandle<Outcome>>,
-}
-
-/// Asks a broker to stop, from any thread. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Stopper {
-    signals: Arc<Signals>,
-    waker: Waker,
-}
-
-impl Stopper {
-    fn new(signals: &Arc<Signals>, waker: &Waker) -> Self {
-        let (signals, waker) = (Arc::clone(signals), waker.clone());
-        Self { signals, waker }
-    }
-
-    /// Lets the broker take nothing more in, finish what it has, and end.
-    pub fn stop(&self) {
-        self.signals.stop.store(true, Ordering::SeqCst);
-        self.waker.wake();
-    }
-
-    /// Whether it was asked to.
-    pub fn is_stopping(&self) -> bool {
-        self.signals.stop.load(Ordering::SeqCst)
-    }
 }
 
 impl Broker {

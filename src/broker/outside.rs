@@ -4,9 +4,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::Stopper;
 use super::ack_map::AckMap;
 use super::in_process::InProcess;
+use super::stopper::Stopper;
 use crate::store::{LogReader, Opened};
 use crate::wire::{Epoch, LogId};
 

@@ -1,5 +1,6 @@
 //! Every rule, broken once on purpose, and kept where that is easily mistaken for broken.
 
+use crate::circles;
 use crate::rules::{self, Finding};
 use crate::source::Source;
 
@@ -70,10 +71,11 @@ fn a_socket_in_the_wrong_room() {
 }
 
 #[test]
-fn an_unsafe_block_in_the_wrong_room() {
-    let text = "#![expect(unsafe_code)]\n// unsafe\nfn a() {\n unsafe { b() }\n}";
-    assert_eq!(lines(rules::is_safe, "src/broker/transport.rs", text), [4]);
-    assert!(lines(rules::is_safe, "src/net/libzmq.rs", text).is_empty());
+fn leave_for_unsafe_in_the_wrong_room() {
+    let rule = rules::leaves_unsafe_alone;
+    let text = "// unsafe_code\n#![expect(unsafe_code, reason = \"speed\")]";
+    assert_eq!(lines(rule, "src/broker/transport.rs", text), [2]);
+    assert!(lines(rule, "src/net/libzmq.rs", text).is_empty());
 }
 
 #[test]
@@ -83,16 +85,6 @@ fn a_long_file() {
         [401]
     );
     assert!(lines(rules::is_short, "src/wire/a.rs", &"\n".repeat(400)).is_empty());
-}
-
-#[test]
-fn a_long_function() {
-    let function = |lines: usize| format!("\nfn a() {{{}}}\n", "\n".repeat(lines - 1));
-    assert_eq!(
-        lines(rules::has_short_functions, "tests/a.rs", &function(71)),
-        [2]
-    );
-    assert!(lines(rules::has_short_functions, "tests/a.rs", &function(70)).is_empty());
 }
 
 #[test]
@@ -142,23 +134,79 @@ fn a_file_without_a_header() {
 }
 
 #[test]
-fn something_unfinished() {
-    let rule = rules::is_finished;
-    assert_eq!(lines(rule, "src/wire/a.rs", "\ntodo!(\"later\")"), [2]);
-    assert_eq!(
-        lines(rule, "tests/a.rs", "unimplemented!()\n#[ignore = \"slow\"]"),
-        [1, 2]
+fn a_test_that_does_not_run() {
+    let rule = rules::ignores_no_test;
+    let text = "#[ignore = \"slow\"]\n#[test]\n#[ignore]\nfn a() {}";
+    assert_eq!(lines(rule, "tests/a.rs", text), [1, 3]);
+    assert!(
+        lines(
+            rule,
+            "src/wire/a.rs",
+            "// #[ignore]\nlet ignore = b[ignore];"
+        )
+        .is_empty()
     );
-    assert_eq!(
-        lines(rule, "tests/a.rs", "#[test]\n#[ignore]\nfn a() {}"),
-        [2]
-    );
-    assert!(lines(rule, "src/wire/a.rs", "// todo!()\nlet ignore = \"todo!\";").is_empty());
+}
+
+/// The circles among files with these texts.
+fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
+    let sources = files.iter().map(|(path, text)| Source::new(path, text));
+    circles::circles(&sources.collect::<Vec<_>>())
 }
 
 #[test]
-fn an_unwrap_outside_tests() {
-    let rule = rules::never_unwraps;
-    let text = "a.unwrap();\nb.unwrap_or(1);\n#[cfg(test)]\nmod tests { fn c() { d.unwrap() } }";
-    assert_eq!(lines(rule, "src/wire/a.rs", text), [1]);
+fn files_that_import_each_other() {
+    let b = ("src/core/b.rs", "use super::a::A;\npub struct B;");
+    let shown = ("src/core/mod.rs", "mod a;\nmod b;\npub use b::B;");
+    let root = ("src/lib.rs", "pub mod core;");
+    for upwards in [
+        "use super::B;",
+        "use crate::core::b::B;",
+        "fn c(_: crate::core::B) {}",
+    ] {
+        let a = ("src/core/a.rs", upwards);
+        let found = circles_of(&[root, shown, a, b]);
+        assert_eq!(found.len(), 1, "{upwards}");
+        assert!(
+            found[0].contains("src/core/a.rs:1 uses src/core/b.rs"),
+            "{}",
+            found[0]
+        );
+    }
+    let fine = [
+        "use super::C;",
+        "mod inner { use super::A; }",
+        "#[cfg(test)]\nmod tests { use super::super::B; }",
+        "// use super::B;",
+    ];
+    for fine in fine {
+        let a = ("src/core/a.rs", fine);
+        assert_eq!(circles_of(&[root, shown, a, b]), [""; 0], "{fine}");
+    }
+}
+
+#[test]
+fn a_module_and_its_parent_that_import_each_other() {
+    let root = ("src/lib.rs", "pub mod core;");
+    let child = ("src/core/a.rs", "use super::Parent;");
+    let uses = ("src/core/mod.rs", "mod a;\nuse a::A;\npub struct Parent;");
+    assert_eq!(circles_of(&[root, child, uses]).len(), 1);
+    let shows = (
+        "src/core/mod.rs",
+        "mod a;\npub use a::A;\npub struct Parent;",
+    );
+    assert_eq!(circles_of(&[root, child, shows]), [""; 0]);
+}
+
+#[test]
+fn a_circle_inside_a_program() {
+    let root = "#[path = \"tool/a.rs\"]\nmod a;\n#[path = \"tool/b.rs\"]\nmod b;\nfn main() {}";
+    let (a, b) = ("use crate::b::B;", "use super::a;");
+    let files = [
+        ("bin/tool.rs", root),
+        ("bin/tool/a.rs", a),
+        ("bin/tool/b.rs", b),
+    ];
+    assert_eq!(circles_of(&files).len(), 1);
+    assert_eq!(circles_of(&files[..2]), [""; 0]);
 }

@@ -1,6 +1,5 @@
 //! The rules: each takes a file and says on which line it is broken and what to do.
 
-use crate::functions::functions;
 use crate::paths::{is_word, paths};
 use crate::source::{Source, line_at};
 
@@ -8,7 +7,6 @@ use crate::source::{Source, line_at};
 pub(crate) type Finding = String;
 
 const LINES_MAX: usize = 400;
-const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
 /// A floor may use those with a smaller number.
@@ -18,6 +16,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("core", 2),
     ("store", 3),
     ("net", 3),
+    ("commit", 4),
     ("broker", 5),
     ("client", 5),
     ("web", 6),
@@ -117,11 +116,12 @@ pub(crate) fn leaves_zmq_alone(source: &Source) -> Vec<Finding> {
         .collect()
 }
 
-pub(crate) fn is_safe(source: &Source) -> Vec<Finding> {
+/// Clippy sees `unsafe`; that it may stand in one file only it cannot be told.
+pub(crate) fn leaves_unsafe_alone(source: &Source) -> Vec<Finding> {
     if source.path == UNSAFE_FILE {
         return Vec::new();
     }
-    words(&source.code, "unsafe", |_| true)
+    words(&source.code, "unsafe_code", |_| true)
         .map(|line| format!("{line}: `unsafe` is for {UNSAFE_FILE} only"))
         .collect()
 }
@@ -132,16 +132,6 @@ pub(crate) fn is_short(source: &Source) -> Vec<Finding> {
         format!("{lines}: more than {LINES_MAX} lines: give the file's second purpose one")
     });
     long.into_iter().collect()
-}
-
-pub(crate) fn has_short_functions(source: &Source) -> Vec<Finding> {
-    (functions(&source.code).iter())
-        .filter(|function| function.lines > FUNCTION_LINES_MAX)
-        .map(|function| {
-            let (line, name, lines) = (function.line, function.name, function.lines);
-            format!("{line}: `{name}` has {lines} lines of {FUNCTION_LINES_MAX}: split it")
-        })
-        .collect()
 }
 
 /// Lines with a literal or an address may be longer: breaking those helps nobody.
@@ -174,33 +164,16 @@ pub(crate) fn has_a_header(source: &Source) -> Vec<Finding> {
     )]
 }
 
-pub(crate) fn is_finished(source: &Source) -> Vec<Finding> {
-    let macros = ["todo", "unimplemented", "dbg"]
-        .into_iter()
-        .flat_map(|name| {
-            words(&source.code, name, |rest| rest.starts_with('!'))
-                .map(move |line| format!("{line}: `{name}!`: finish it, or leave it out"))
-        });
-    let ignored = words(&source.code, "ignore", |rest| {
+pub(crate) fn ignores_no_test(source: &Source) -> Vec<Finding> {
+    words(&source.code, "ignore", |rest| {
         rest.starts_with([']', ' ', '='])
     })
     .filter(|line| {
-        source
-            .code
-            .lines()
-            .nth(line - 1)
-            .unwrap_or_default()
-            .contains("#[ignore")
+        let text = source.code.lines().nth(line - 1);
+        text.unwrap_or_default().contains("#[ignore")
     })
-    .map(|line| format!("{line}: `#[ignore]`: a test runs, or it goes"));
-    macros.chain(ignored).collect()
-}
-
-pub(crate) fn never_unwraps(source: &Source) -> Vec<Finding> {
-    words(&source.code, "unwrap", |rest| rest.starts_with("()"))
-        .filter(|line| !source.is_test(*line))
-        .map(|line| format!("{line}: `unwrap()`: return the error, or `expect` what must be true"))
-        .collect()
+    .map(|line| format!("{line}: `#[ignore]`: a test runs, or it goes"))
+    .collect()
 }
 
 /// The lines on which `word` stands, where what follows it fits.

@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use crate::functions;
-
 /// Where the project's own code lies.
 const DIRECTORIES: &[&str] = &["src", "bin", "tests", ".compare", ".libzmq"];
 
@@ -32,7 +30,7 @@ impl Source {
             .match_indices("#[cfg(test)]")
             .chain(code.match_indices("#[cfg(all(test"))
         {
-            let lines = line_at(&code, at)..=line_at(&code, functions::end_of_item(&code, at));
+            let lines = line_at(&code, at)..=line_at(&code, end_of_item(&code, at));
             lines.for_each(|line| is_test[line - 1] = true);
         }
         Self {
@@ -55,6 +53,25 @@ impl Source {
 /// The number of the line that the byte `at` is in.
 pub(crate) fn line_at(text: &str, at: usize) -> usize {
     1 + text[..at].bytes().filter(|byte| *byte == b'\n').count()
+}
+
+/// The last byte of the item that begins at `start`: its closing brace or its semicolon.
+pub(crate) fn end_of_item(code: &str, start: usize) -> usize {
+    let mut braces = 0;
+    let mut others = 0; // a `;` in `[u8; 4]` ends nothing
+    for (at, next) in code[start..].char_indices() {
+        match next {
+            '(' | '[' => others += 1,
+            ')' | ']' => others -= 1,
+            '{' => braces += 1,
+            '}' => braces -= 1,
+            _ => {}
+        }
+        if braces == 0 && (next == '}' || (next == ';' && others == 0)) {
+            return start + at;
+        }
+    }
+    code.len().saturating_sub(1)
 }
 
 /// Every Rust and Python file of the project.

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use orden::broker::Sync;
 
-use super::Part;
-use crate::bench::outcome::{Outcome, as_float};
+use crate::bench::human::as_float;
+use crate::bench::outcome::Outcome;
 use crate::bench::plan::{Dialect, Plan, Target};
 use crate::bench::server::Storage;
 
@@ -18,6 +19,17 @@ const MANY: usize = 512;
 const RATE: u64 = 2_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 const DEADLINE: Duration = Duration::from_mins(5);
+
+/// What can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Part {
+    /// As fast as messages are confirmed
+    Speed,
+    /// The time through an idle broker, at 2,000 messages a second
+    Latency,
+    /// Many members, and one that never reads
+    Members,
+}
 
 /// Which course it is; floors are about these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

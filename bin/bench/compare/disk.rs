@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::bench::clock::Clock;
 use crate::bench::error::Error;
-use crate::bench::outcome::as_float;
+use crate::bench::human::as_float;
 
 const SYNCS: usize = 200;
 /// A record of 120 bytes with its batch's header, about.

@@ -9,13 +9,14 @@ mod report;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::cli::{self, Output};
 use super::error::Error;
+use super::output::Output;
 use super::progress::Progress;
-use super::run;
-use course::{Course, Figures, courses};
+use super::{run, server};
+use course::{Figures, Part, courses};
+use report::Series;
 
 pub(super) use report::Verdict;
 
@@ -63,29 +64,12 @@ pub(super) struct CompareArgs {
     pub(super) output: Output,
 }
 
-/// What can be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Part {
-    /// As fast as messages are confirmed
-    Speed,
-    /// The time through an idle broker, at 2,000 messages a second
-    Latency,
-    /// Many members, and one that never reads
-    Members,
-}
-
-/// What one course has given, a figure a round.
-pub(super) struct Series {
-    course: Course,
-    rounds: Vec<Figures>,
-}
-
 /// Runs everything; `None` where a run has failed, which was said.
 pub(super) fn compare(
     args: &CompareArgs,
     interrupted: &AtomicBool,
 ) -> Result<Option<Verdict>, Error> {
-    let within = cli::disk(args.data.as_deref())?;
+    let within = server::disk(args.data.as_deref())?;
     let mut series: Vec<_> = courses(&args.parts, &within, args.threads, args.scale)
         .into_iter()
         .map(|course| Series {

@@ -4,12 +4,17 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::Series;
-use super::course::{Figures, Key};
+use super::course::{Course, Figures, Key};
 use super::floors::{Bound, Floor, floors};
 use crate::bench::error::Error;
 use crate::bench::human;
 use crate::bench::plot::{Bar, draw_bars};
+
+/// What one course has given, a figure a round.
+pub(super) struct Series {
+    pub(super) course: Course,
+    pub(super) rounds: Vec<Figures>,
+}
 
 /// Medians, and what they say about the floors.
 pub(crate) struct Verdict {

@@ -2,8 +2,8 @@
 
 use super::axis::round_steps;
 use super::canvas::{Area, Canvas, Shape, Text};
-use crate::bench::human;
-use crate::bench::outcome::{Outcome, as_float, seconds};
+use crate::bench::human::{self, as_float, seconds};
+use crate::bench::outcome::Outcome;
 use crate::bench::subscribing::BUCKET;
 
 /// The most stretches that are told apart.

@@ -3,8 +3,8 @@
 
 use super::axis::log_steps;
 use super::canvas::{Area, Canvas, Shape, Text};
-use crate::bench::human;
-use crate::bench::outcome::{Outcome, as_float};
+use crate::bench::human::{self, as_float};
+use crate::bench::outcome::Outcome;
 
 const TICKS: [(f64, &str); 5] = [
     (50.0, "50 %"),

@@ -3,10 +3,10 @@
 //! A peer packs as many as it has at hand into one frame, and numbers them itself, so that a
 //! frame sent twice is ordered once.
 
-use super::fields::{read_u32, read_u64, split_items};
-use super::native::field::publish as field;
-use super::native::{PUBLISH_LEN, kind, prefix};
-use super::{ClientSequence, DecodeError};
+use super::layout::field::publish as field;
+use super::layout::{PUBLISH_LEN, kind, prefix};
+use crate::wire::fields::{read_u32, read_u64, split_items};
+use crate::wire::{ClientSequence, DecodeError};
 
 /// Messages to order, one after the other; checked as a whole when decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

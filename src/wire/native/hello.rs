@@ -1,0 +1,107 @@
+//! How a native peer comes and goes: the hello and the goodbye.
+
+use super::layout::{GOODBYE_KEEP, HELLO_LEN, HELLO_RECEIVE, field, kind, prefix, start};
+use crate::wire::error::DecodeError;
+use crate::wire::fields::{read_u8, read_u16, read_u64};
+use crate::wire::{LogId, Name, OrderNumber};
+
+/// Where a peer's deliveries begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With what is ordered after its join. Only if the broker does not know the name.
+    Now,
+    /// With the oldest message there is. Only if the broker does not know the name.
+    Beginning,
+    /// With this number. Only if the broker does not know the name.
+    At(OrderNumber),
+    /// With the last so many. Only if the broker does not know the name.
+    Last(u64),
+    /// With this number, known name or not: the peer knows what it has processed.
+    Resume(OrderNumber),
+}
+
+/// A peer names itself. Said again on the same connection it means "from here again".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The session's name; whoever said it before on another connection is superseded.
+    pub name: Name,
+    /// Where deliveries begin.
+    pub start: Start,
+    /// Whether it wants deliveries at all.
+    pub receive: bool,
+    /// The log that `start` and its earlier deliveries refer to; 0 if it has seen none.
+    pub log_id: LogId,
+}
+
+impl Hello {
+    /// The frame that says this.
+    ///
+    /// # Panics
+    /// Never: a name has at most 255 bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let (start, number) = match self.start {
+            Start::Now => (start::NOW, 0),
+            Start::Beginning => (start::BEGINNING, 0),
+            Start::At(order) => (start::AT, order.0),
+            Start::Last(count) => (start::LAST, count),
+            Start::Resume(order) => (start::RESUME, order.0),
+        };
+        let name = self.name.as_bytes();
+        let name_length = u8::try_from(name.len()).expect("a name has at most 255 bytes");
+        let mut frame = prefix(kind::HELLO, u8::from(self.receive) * HELLO_RECEIVE);
+        frame.extend_from_slice(&[start, 0, 0, name_length]);
+        frame.extend_from_slice(&number.to_be_bytes());
+        frame.extend_from_slice(&self.log_id.0.to_be_bytes());
+        frame.extend_from_slice(name);
+        frame
+    }
+
+    pub(super) fn decode(frame: &[u8]) -> Result<Self, DecodeError> {
+        let options = read_u8(frame, field::OPTIONS)?;
+        let number = read_u64(frame, field::hello::NUMBER)?;
+        let log_id = LogId(read_u64(frame, field::hello::LOG_ID)?);
+        let reserved = read_u16(frame, field::hello::RESERVED)?;
+        if options & !HELLO_RECEIVE != 0 || reserved != 0 {
+            return Err(DecodeError::FieldOutOfRange);
+        }
+        let start = match (read_u8(frame, field::hello::START)?, number) {
+            (start::NOW, 0) => Start::Now,
+            (start::BEGINNING, 0) => Start::Beginning,
+            (start::AT, order) => Start::At(OrderNumber(order)),
+            (start::LAST, count) => Start::Last(count),
+            (start::RESUME, order) => Start::Resume(OrderNumber(order)),
+            _ => return Err(DecodeError::FieldOutOfRange),
+        };
+        let name = &frame[HELLO_LEN..];
+        match usize::from(read_u8(frame, field::hello::NAME_LENGTH)?) {
+            length if length > name.len() => return Err(DecodeError::Truncated),
+            length if length < name.len() => return Err(DecodeError::Trailing),
+            _ => {}
+        }
+        let name = Name::new(name).map_err(|_| DecodeError::BadName)?;
+        Ok(Self {
+            name,
+            start,
+            receive: options & HELLO_RECEIVE != 0,
+            log_id,
+        })
+    }
+}
+
+/// How a native peer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goodbye {
+    /// Its session ends: everybody is told, and the name starts anew next time.
+    Leave,
+    /// Its session stays: the broker stops sending at once instead of finding out.
+    Away,
+}
+
+impl Goodbye {
+    /// The frame that says this.
+    #[must_use]
+    pub fn encode(self) -> Vec<u8> {
+        prefix(kind::GOODBYE, u8::from(self == Self::Away) * GOODBYE_KEEP)
+    }
+}
