@@ -8,7 +8,10 @@
 //! | CALL | `sync`, `read`, `write`, `open`, `rename` or `remove` |
 //! | THREAD | its name, `!name` for all others, `*` |
 //! | PATH | a part of the file's path, `*` |
-//! | ACTION | `errno N`: fails so; `space 0`: fails for want of space where the file would need more; `short N`: moves at most so many bytes; `delay MS`: takes longer |
+//! | ACTION VALUE | `errno N`: fails so |
+//! | | `space 0`: fails for want of space where the file would need more |
+//! | | `short N`: moves at most so many bytes |
+//! | | `delay MS`: takes longer |
 //! | TIMES | `once`, a number, `turns` (every other call), `always` |
 //!
 //! `clock * * ahead SECONDS always` puts the wall clock ahead.
