@@ -1,8 +1,8 @@
 //! orden gives every message one number, and every client every message, in that one order.
 //!
-//! # Floors
+//! # Layers
 //!
-//! Imports go down only; `tests/tidy.rs` checks it.
+//! Imports go down only, and never in a circle; `tests/tidy` checks it.
 //!
 //! ```text
 //!  bin/     orden-broker · orden-client · orden-bench    parse, run, print, exit code
@@ -34,8 +34,8 @@
 //!                        └──[outbound, bounded + waker]────┴─       2. send, only after 1
 //! ```
 //!
-//! The dispatcher owns the ROUTER and decides nothing; the sequencer owns machine and log, and
-//! touches no socket. A message is durable before anybody sees it or hears that it was taken:
+//! The dispatcher owns the ROUTER and decides only which peers may connect; the sequencer owns
+//! machine and log, and touches no socket. A message is durable before any client sees it or hears that it was taken:
 //! otherwise a client could act on message 17, and a restarted broker give 17 to another.
 
 pub mod broker;

@@ -117,7 +117,7 @@ struct BrokerArgs {
     /// The broker keeps no log on disk
     #[arg(long, env = "ORDEN_IN_MEMORY", conflicts_with_all = ["data", "sync"])]
     in_memory: bool,
-    /// When the broker's log is synced: before anybody sees a message, at most so many
+    /// When the broker's log is synced: before any client sees a message, at most so many
     /// milliseconds after, or when the system likes [default: always]
     #[arg(long, env = "ORDEN_SYNC", value_name = "always|MS|never")]
     sync: Option<Sync>,

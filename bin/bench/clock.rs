@@ -1,4 +1,4 @@
-//! The one clock of a run: nanoseconds since it began, the same for everybody who publishes and
+//! The one clock of a run: nanoseconds since it began, the same for all that publish and
 //! subscribes, as they are all in this process.
 
 use std::num::NonZeroU64;

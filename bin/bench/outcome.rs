@@ -86,7 +86,7 @@ impl Outcome {
         confirm.expect("both have the same bounds");
     }
 
-    /// Judges, once everybody was heard.
+    /// Judges, once all reports are in.
     pub(super) fn finish(&mut self) {
         let problems = [
             self.failure.take(),

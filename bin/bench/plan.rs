@@ -117,7 +117,7 @@ impl Plan {
         self.messages * self.subscribers as u64
     }
 
-    /// When the log is synced, as the figures name it; `None` where nobody knows.
+    /// When the log is synced, as the figures name it; `None` where it is not known.
     pub(super) fn sync(&self) -> Option<String> {
         match &self.target {
             Target::Running(_) | Target::Child(Storage::Bare) => None,

@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::plan::Plan;
 
-/// A bar; hidden where nobody would see it.
+/// A bar; hidden where no terminal would show it.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {

@@ -1,7 +1,7 @@
 //! A publishing thread: as fast as messages are confirmed, or at a rate.
 //!
 //! At a rate, each message carries the time at which it was to be published, not that at which
-//! it was: whatever holds a publisher up delays everybody behind it, and that delay is counted
+//! it was: what holds a publisher up delays all that wait behind it, and that delay is counted
 //! (Tene, "How NOT to Measure Latency": coordinated omission).
 
 use std::collections::VecDeque;
@@ -34,7 +34,7 @@ pub(super) struct Report {
     pub(super) confirm: Histogram<u64>,
     pub(super) unconfirmed: u64,
     /// Waits that ran to their end although a message was due and its link would have taken it:
-    /// time in which the bench, not the broker, held everybody up.
+    /// time in which the bench, not the broker, held all peers up.
     pub(super) stalls: u64,
 }
 
@@ -103,7 +103,7 @@ fn join<L: Publish>(shared: &Shared<'_>, seats: &mut [Seat<L>]) -> Result<(), Er
         wait(seats, WAIT)?;
         take_all(seats)?;
     }
-    // Nobody hears it once the run was given up.
+    // It goes unheard once the run was given up.
     shared.news.send(News::Ready).ok();
     Ok(())
 }
@@ -135,7 +135,7 @@ impl Publishing<'_> {
             let all_done = |seat: &Seat<L>| seat.is_done() && seat.link.unconfirmed() == 0;
             if !told && seats.iter().all(all_done) {
                 told = true;
-                // Nobody hears it once the run was given up.
+                // It goes unheard once the run was given up.
                 self.shared.news.send(News::Complete).ok();
             }
             if !busy {

@@ -28,7 +28,7 @@ const WAIT: Duration = Duration::from_millis(50);
 const SECOND: f64 = 1e9;
 
 const AFTER_HELP: &str = "\
-The log is filled by one publisher with nobody to receive, and synced when the system likes. Then
+The log is filled by one publisher without a subscriber, and synced when the system likes. Then
 the broker is killed, so that the next one has its last segment to recover, and has to read every
 message of that. What is read was written a moment ago: with enough memory it comes from there.";
 

@@ -1,4 +1,4 @@
-//! One run: everybody connects, then the clock starts, then everybody is heard.
+//! One run: all peers connect, then the clock starts, then all reports are collected.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
@@ -18,7 +18,7 @@ use super::server::{Server, Usage};
 use super::shared::{News, Shared};
 use super::{publishing, subscribing};
 
-/// From the word to the first message: everybody is awake by then.
+/// From the word to the first message: all threads are awake by then.
 const LEAD: u64 = 2_000_000;
 /// How often the progress is shown, and an interruption noticed.
 const LOOK: Duration = Duration::from_millis(50);
@@ -234,7 +234,7 @@ fn spawn<'scope, 'env, T: Send + 'scope>(
                 Err(error) => (None, Some(error)),
             };
             if let Some(error) = error {
-                // Nobody hears it once the run was given up.
+                // It goes unheard once the run was given up.
                 shared.news.send(News::Failed(error)).ok();
             }
             report

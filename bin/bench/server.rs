@@ -1,5 +1,5 @@
 //! The child process that is measured: started for a run, watched, stopped, and its directory
-//! removed, whatever happens.
+//! removed, however the run ends.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub(super) struct Server {
     _directories: [Option<TempDir>; 2],
 }
 
-/// A child, stopped when nobody needs it any more.
+/// A child, stopped when it is dropped.
 struct Process {
     child: Child,
     /// What it prints; closed when it has ended.

@@ -6,7 +6,7 @@
 //! ```
 //! Integers are big-endian, the time is in nanoseconds since the run began. The JSON dialect
 //! carries text only, so there the 16 bytes are 32 hexadecimal digits. The filling is the same
-//! in every message: whoever receives one compares each byte.
+//! in every message: each subscriber compares each byte.
 
 /// Bytes of a stamp: the shortest message.
 const STAMP_LEN: usize = 16;

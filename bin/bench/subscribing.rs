@@ -147,7 +147,7 @@ impl Stage {
             }
             _ => return ControlFlow::Continue(()),
         };
-        // Nobody hears it once the run was given up.
+        // It goes unheard once the run was given up.
         match shared.news.send(news) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
@@ -195,7 +195,7 @@ fn burst<L: Link>(
     Ok(())
 }
 
-/// Joins with connections that nobody reads from then on, and holds them until the run is over.
+/// Joins with connections that are never read from then on, and holds them until the run is over.
 pub(super) fn stall<L: Link>(shared: &Shared<'_>, who: &[Who]) -> Result<(), Error> {
     let home = L::Home::default();
     let mut links = Vec::with_capacity(who.len());

@@ -26,7 +26,7 @@ pub struct Config {
     pub limits: Limits,
     /// Limits for connections that have not sent anything yet.
     pub connections: ConnectionLimits,
-    /// Who is served; `None`: whoever reaches the sockets, unencrypted.
+    /// Which peers are served; `None`: every peer that reaches the sockets, unencrypted.
     pub security: Option<Security>,
 }
 
@@ -76,7 +76,7 @@ pub enum Storage {
 /// When what was appended to the log is made safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sync {
-    /// Before anybody sees a message or hears that it was taken.
+    /// Before any peer sees a message or hears that it was taken.
     Always,
     /// At most this long after: a power cut may take back what was seen meanwhile.
     Every(Duration),

@@ -1,9 +1,9 @@
-//! Which connection a routing id leads to, where keys decide who is served.
+//! Which connection a routing id leads to, if keys decide which peers are served.
 //!
-//! In the fixed dialects a routing id is a name, so that once its owner's connection has ended
-//! anybody with a key can connect under it. What was meant for the owner must not get there. So
-//! a route holds the number of its connection, and leads somewhere only while this table knows
-//! that very connection to be open.
+//! In the fixed dialects a routing id is a name, so once its owner's connection has ended any peer
+//! with a key can connect under it. What was meant for the owner must not get there. So a route
+//! holds the number of its connection, and leads somewhere only while this table knows that very
+//! connection to be open.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -117,7 +117,7 @@ impl ConnectionTable {
     /// called when all is known that was accepted and has ended so far.
     pub(super) fn heard(&mut self, id: &[u8], proof: Proof, descriptor: RawFd) {
         let number = proof.connection;
-        // What is read late, from a connection that has ended: there is nobody to answer to.
+        // What is read late, from a connection that has ended: there is no peer to answer.
         let Some(open) = self
             .open
             .get_mut(&descriptor)

@@ -1,8 +1,8 @@
 //! The dispatcher thread: sole owner of the sockets, in both directions. It moves bytes between
-//! them and two bounded channels, and decides nothing but who may connect, as the list says.
+//! them and two bounded channels; it decides only which peers may connect, by the access list.
 //!
 //! It never waits for the sequencer: when the inbound channel is full it stops reading, which
-//! TCP passes on to those who publish, and goes on sending.
+//! TCP passes on to the publishers, and goes on sending.
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::net::waker::Sleeper;
 /// Bursts that are sent before the sockets are looked at again.
 const SENDS_A_TURN: usize = 4;
 
-/// What the dispatcher and those who ask something of it share.
+/// Requests to the dispatcher from other threads.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
-    /// Somebody wants the broker to stop.
+    /// The broker is to stop.
     pub(super) stop: AtomicBool,
     /// The dispatcher waits for room in the inbound channel, and wants to be woken.
     pub(super) starved: AtomicBool,
@@ -84,14 +84,14 @@ impl Dispatcher {
             match turns {
                 (Turn::Over, _) => return Ok(()),
                 // Only as it was announced: a burst that finds no room at the second look would
-                // otherwise wait for a wake-up that nobody owes.
+                // otherwise wait for a wake-up that never comes.
                 (Turn::Idle, Turn::Idle) if announced == Some(starved) => {
                     let receiving = !starved && !self.stopping;
                     self.transport.wait(self.sleeper.descriptor(), receiving)?;
                     self.sleeper.awake();
                     announced = None;
                 }
-                // Announced first, then looked once more: whatever comes in between wakes.
+                // Announced first, then looked once more: what comes in between wakes.
                 (Turn::Idle, Turn::Idle) => {
                     self.signals.starved.store(starved, Ordering::SeqCst);
                     self.sleeper.about_to_sleep();

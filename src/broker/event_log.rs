@@ -1,5 +1,5 @@
-//! The machine's events as lines of the log, at a limited rate: a hostile peer must not be able
-//! to fill a disk with complaints about itself.
+//! Writes the machine's events to the log, at a limited rate: so a hostile peer cannot fill a disk
+//! with lines about itself.
 
 use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
@@ -72,7 +72,7 @@ fn write_line(event: &Event) {
         Event::Refused(name, code) => {
             log::warn!("refused from {}: {}", who(name.as_ref()), code.name());
         }
-        Event::TurnedAway(reason) => log::warn!("turned somebody away: {reason}"),
+        Event::TurnedAway(reason) => log::warn!("refused a connection: {reason}"),
         Event::Skipped(name, order) => {
             log::warn!("{name} is behind what is kept and goes on with message {order}");
         }
@@ -84,7 +84,7 @@ fn write_line(event: &Event) {
     }
 }
 
-/// Who it was, if it is known: a generated routing id is never shown.
+/// The member's name, if there is one: a generated routing id is never shown.
 fn who(name: Option<&Name>) -> String {
-    name.map_or_else(|| "somebody unknown".to_owned(), Name::to_string)
+    name.map_or_else(|| "an unknown peer".to_owned(), Name::to_string)
 }

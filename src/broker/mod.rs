@@ -64,7 +64,7 @@ impl Broker {
     /// Opens the log, binds the sockets and starts to serve.
     ///
     /// # Errors
-    /// Whatever is in the way of that.
+    /// What prevents that.
     pub fn start(config: &Config) -> Result<Self, Error> {
         let opened = open_log(&config.storage)?;
         let seed = getrandom::u64().map_err(|error| Error::Randomness(error.to_string()))?;
@@ -90,7 +90,7 @@ impl Broker {
         let clock = Clock::start();
         let limits = config.limits.clone();
         let mut machine = Sequencer::new(clock.now_with_wall(), limits, &opened.recovered, seed);
-        // Whoever asks before the first round is shown what the log holds, not nothing.
+        // A status before the first round shows what the log holds, not nothing.
         ack_map.show(&mut machine);
         let driver = Driver {
             machine: match &auth {
@@ -243,8 +243,8 @@ fn log_opened(opened: &Opened) {
     );
     if let Some(repair) = &opened.repair {
         log::warn!(
-            "{}: cut off at byte {}: what a crash had left unfinished, {} bytes, of which nobody \
-             had been told",
+            "{}: cut off at byte {}: {} bytes that a crash had left unfinished and that no \
+             client had been told of",
             repair.file.display(),
             repair.offset,
             repair.bytes

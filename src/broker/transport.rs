@@ -114,7 +114,7 @@ impl Transport {
         if is_in_process(&id) {
             return Ok(Some(Arrival::Refused("forged_routing_id")));
         }
-        // Without keys nobody vouches for what a message says of its sender: it is not read.
+        // Without keys, what a message says of its sender is not authenticated: it is not read.
         let proof = if self.guarded {
             proof_of(&mut id)
         } else {
@@ -225,7 +225,7 @@ impl Transport {
     /// First the ROUTER does what libzmq's I/O thread has asked of it, then the news is read: of
     /// any connection that the ROUTER has let go of by then, the news is there.
     fn leads(&mut self, route: &Route) -> Result<bool, Error> {
-        // Nobody can be given a routing id that libzmq made up for somebody else.
+        // No peer is given a routing id that libzmq has generated for another.
         if !route.is_generated() {
             self.router.socket().get_events()?;
             self.tracker.follow()?;
@@ -283,7 +283,7 @@ impl Transport {
 
     /// The routing id of the peer that has sent `body`, if `id` is not its own.
     ///
-    /// When somebody connects under a routing id that is in use, libzmq gives the older
+    /// When a peer connects under a routing id that is in use, libzmq gives the older
     /// connection a generated one before it ends it. What that connection had said already is
     /// still to be read, and would be taken for a stranger's.
     fn superseded_id(&mut self, id: &Frame, body: &mut Frame) -> Option<Frame> {

@@ -22,7 +22,7 @@ use crate::net::{Address, Keys};
 use crate::wire::native::Goodbye;
 use crate::wire::{ClientSequence, OrderNumber};
 
-/// A participant in the order, over a DEALER. Whatever happens to the connection, it is made
+/// A participant in the order, over a DEALER. However the connection ends, it is made
 /// again, and the session goes on where it was.
 pub struct Connection {
     context: Context,
@@ -42,7 +42,7 @@ enum Link {
 }
 
 impl Connection {
-    /// Begins to connect. That nobody is there yet is no error: it is tried until somebody is.
+    /// Begins to connect. That no broker is there yet is no error: it is tried until one is.
     ///
     /// # Errors
     /// If the address is none to connect to, or the process has no descriptor left.

@@ -19,7 +19,7 @@ pub struct Delivery {
     pub client_sequence: ClientSequence,
     /// When it was ordered, by the broker's clock: for people, as that clock may jump.
     pub time: SystemTime,
-    /// Whether it is a notice of the broker's own, such as that somebody has joined.
+    /// Whether it is a notice of the broker's own, such as that a member has joined.
     pub notice: bool,
 }
 

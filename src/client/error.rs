@@ -54,7 +54,7 @@ pub enum Error {
     Panicked,
 }
 
-/// Why the client's thread has stopped: what everybody who asks for something is told.
+/// Why the client's thread has stopped; each call returns it.
 #[derive(Clone, Debug)]
 pub(super) enum Stop {
     Transport(TransportError),

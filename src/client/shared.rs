@@ -35,7 +35,7 @@ struct State {
     is_welcome: bool,
     /// Everything up to here is confirmed.
     confirmed: ClientSequence,
-    /// Messages that somebody waits for.
+    /// Messages whose order number a thread waits for.
     answers: BTreeMap<ClientSequence, Answer>,
     farewell: Option<Farewell>,
     stop: Option<Stop>,
@@ -130,7 +130,7 @@ impl Shared {
         self.largest.load(Ordering::Relaxed)
     }
 
-    /// Somebody will wait for the number of this message.
+    /// Registers that a thread will wait for the number of this message.
     pub(super) fn expect(&self, sequence: ClientSequence) {
         self.lock().answers.insert(sequence, Answer::Awaited);
     }

@@ -39,7 +39,7 @@ impl<'a> Escaped<'a> {
         }
     }
 
-    /// A name: besides, whatever is invisible, so that names which differ look different, and a
+    /// A name: besides, what is invisible, so that names which differ look different, and a
     /// colon before a blank, which ends the name in a line of text.
     #[must_use]
     pub fn name(bytes: &'a [u8]) -> Self {

@@ -1,6 +1,6 @@
 //! How messages and names are shown: one escaper, one text form, one JSON form.
 //!
-//! The client, `log dump` and log lines all print through this floor, so that no peer can forge a
+//! The client, `log dump` and log lines all print through this layer, so that no peer can forge a
 //! line or rewrite a screen through one of them.
 
 mod escaped;

@@ -1,6 +1,6 @@
-//! Where a broker is: what people write after `--address`, as a ZeroMQ endpoint.
+//! Where a broker is: the value of `--address`, as a ZeroMQ endpoint.
 //!
-//! Whatever is accepted here can be handed to libzmq: it holds no zero byte, no second endpoint
+//! Every address that is accepted can be handed to libzmq: it holds no zero byte, no second endpoint
 //! and no transport that orden does not serve.
 
 use std::fmt;
@@ -70,7 +70,7 @@ impl Address {
         Ok(self.to_string())
     }
 
-    /// Whether nobody beyond this machine can reach it.
+    /// Whether only this machine can reach it.
     #[must_use]
     pub fn is_local(&self) -> bool {
         match &self.0 {

@@ -47,7 +47,7 @@ pub enum BadKeyFile {
     /// The same again.
     #[error("line {0}: the same twice")]
     Twice(usize),
-    /// A name that nobody can have.
+    /// A name that no member can have.
     #[error("line {0}: {1}")]
     Name(usize, BadName),
     /// Something to do that there is not.
@@ -56,7 +56,7 @@ pub enum BadKeyFile {
 }
 
 impl KeyFile {
-    /// A file with a public key and what is granted to anybody if nothing is said.
+    /// A file with a public key, no names, and what a key may do by default.
     #[must_use]
     pub fn new(public: PublicKey) -> Self {
         Self {
@@ -125,7 +125,9 @@ impl KeyFile {
     pub fn encode(&self) -> String {
         let kind = match self.secret {
             None => "ZeroMQ CURVE public key: to be given to those who check who you are",
-            Some(_) => "ZeroMQ CURVE **secret** key: give it to nobody, let nobody read this file",
+            Some(_) => {
+                "ZeroMQ CURVE **secret** key: give it to no one, keep this file unreadable to others"
+            }
         };
         let mut lines = vec![format!("#   {kind}"), String::new(), "metadata".to_owned()];
         // As they are: `Name` itself would escape a backslash.

@@ -2,7 +2,7 @@
 //! cannot say.
 //!
 //! The only module with `unsafe`: it speaks to libzmq and to descriptors that libzmq owns. It
-//! must never decide anything.
+//! decides nothing.
 
 #![expect(unsafe_code, reason = "libzmq's messages are reached by raw calls")]
 
@@ -56,8 +56,8 @@ impl SharedFrame {
     /// The socket is `&mut` because the `zmq` crate shows its pointer on no other terms.
     pub fn send_copy(&self, socket: &mut zmq::Socket, flags: i32) -> zmq::Result<()> {
         let mut copy = RawMessage::empty();
-        // SAFETY: both are initialised messages. The original is written to, and nobody else
-        // can be looking at it: the type is not `Sync`, and no reference outlives this call.
+        // SAFETY: both are initialised messages. The original is written to, and no other
+        // reference to it is in use: the type is not `Sync`, and no reference outlives this call.
         let copied = unsafe {
             let original = &raw mut (*self.original.get()).0;
             zmq_sys::zmq_msg_copy(&raw mut copy.0, original)
@@ -93,8 +93,8 @@ pub(crate) fn peer_of(number: RawFd) -> Option<SocketAddr> {
     if number < 0 {
         return None;
     }
-    // SAFETY: not -1, and borrowed for one call that only asks: whatever the number stands for
-    // by now is neither read, written nor closed.
+    // SAFETY: not -1, and borrowed for one call that only asks: what the number stands for by
+    // now is neither read, written nor closed.
     let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
     SocketAddr::try_from(rustix::net::getpeername(descriptor).ok()??).ok()
 }
@@ -114,8 +114,8 @@ pub(crate) fn cut(number: RawFd, peer: SocketAddr) {
     rustix::net::shutdown(descriptor, Shutdown::Both).ok();
 }
 
-/// Lets a handshake fail for which nobody answers libzmq's question who may connect. Without
-/// this option, which the `zmq` crate does not know, it would succeed.
+/// Makes a handshake fail if no ZAP handler answers for it. Without this option, which the `zmq`
+/// crate does not know, it would succeed.
 pub(crate) fn enforce_zap_domain(socket: &mut zmq::Socket) -> zmq::Result<()> {
     const ZMQ_ZAP_ENFORCE_DOMAIN: c_int = 93;
     set(socket, ZMQ_ZAP_ENFORCE_DOMAIN, 1)
@@ -145,7 +145,7 @@ unsafe extern "C" {
     fn srand(seed: c_uint);
 }
 
-/// Makes the routing ids that libzmq generates start at a place nobody can guess.
+/// Makes the routing ids that libzmq generates start at a place that no peer can guess.
 ///
 /// It takes them from libc's `rand`, which begins the same in every process; and a peer that
 /// claims the id that is to be generated next aborts the process (an assertion in
@@ -172,7 +172,7 @@ impl RawMessage {
         // SAFETY: initialises the memory it is given.
         let code = unsafe { zmq_sys::zmq_msg_init_size(&raw mut message, bytes.len()) };
         assert_eq!(code, 0, "no memory for a frame");
-        // SAFETY: libzmq has just made room for this many bytes, and nobody else knows of it.
+        // SAFETY: libzmq has just made room for this many bytes, and nothing else refers to it.
         unsafe {
             let room = zmq_sys::zmq_msg_data(&raw mut message).cast::<u8>();
             room.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
@@ -186,7 +186,7 @@ impl RawMessage {
         let hint = Arc::into_raw(owner).cast_mut().cast::<c_void>();
         let data = data.cast_mut().cast::<c_void>();
         // SAFETY: the bytes stay where they are until `release` has given up this share of the
-        // `Arc`: nobody can grow a `Vec` that is shared. libzmq only reads them.
+        // `Arc`: a `Vec` that is shared cannot grow. libzmq only reads them.
         let code =
             unsafe { zmq_sys::zmq_msg_init_data(&raw mut message, data, len, Some(release), hint) };
         assert_eq!(code, 0, "no memory for a frame");

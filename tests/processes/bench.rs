@@ -222,7 +222,7 @@ fn a_comparison_runs_all_of_them_and_judges() {
         assert!(run["deliveries_per_second"].as_f64() > Some(0.0), "{run}");
     }
     assert_eq!(
-        figures["floors"].as_array().map(Vec::len),
+        figures["thresholds"].as_array().map(Vec::len),
         Some(8),
         "{figures}"
     );

@@ -1,4 +1,4 @@
-//! Holds the house: the floors, no circles of files, and how large a file may be. What clippy can
+//! Holds the house: the layers, no circles of files, and how large a file may be. What clippy can
 //! check is in Cargo.toml and .clippy.toml.
 //!
 //! A rule takes a file and says where it is broken; `broken.rs` sees each of them fail.
@@ -14,6 +14,8 @@ mod modules;
 mod paths;
 mod rules;
 mod source;
+
+use std::collections::BTreeSet;
 
 use rules::Finding;
 use source::Source;
@@ -81,4 +83,25 @@ fn every_test_runs() {
 fn no_files_import_each_other() {
     let found = circles::circles(&source::all());
     assert!(found.is_empty(), "\n\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn every_directory_is_described() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let described: BTreeSet<&str> = (page.lines())
+        .filter_map(|line| line.strip_prefix("| `src/")?.split("/`").next())
+        .collect();
+    let sources = source::all();
+    let there: BTreeSet<&str> = (sources.iter())
+        .filter_map(|source| Some(source.path.strip_prefix("src/")?.rsplit_once('/')?.0))
+        .map(|directory| {
+            if directory.starts_with("python/") {
+                "python"
+            } else {
+                directory
+            }
+        })
+        .collect();
+    assert_eq!(described, there, "docs/architecture.md, Layers");
 }

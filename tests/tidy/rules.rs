@@ -9,8 +9,8 @@ pub(crate) type Finding = String;
 const LINES_MAX: usize = 400;
 const COLUMNS_MAX: usize = 100;
 
-/// A floor may use those with a smaller number.
-const FLOORS: &[(&str, u8)] = &[
+/// A layer may use those with a smaller number.
+const LAYERS: &[(&str, u8)] = &[
     ("display", 0),
     ("wire", 1),
     ("core", 2),
@@ -59,15 +59,15 @@ const UNSAFE_FILE: &str = "src/net/libzmq.rs";
 
 pub(crate) fn imports_go_down(source: &Source) -> Vec<Finding> {
     if !source.is_rust() {
-        return Vec::new(); // src/python has floors of its own: tests/python/test_house.py
+        return Vec::new(); // src/python has layers of its own: tests/python/test_house.py
     }
     let module = module(&source.path);
-    let Some(floor) = module.first() else {
+    let Some(layer) = module.first() else {
         return Vec::new();
-    }; // lib.rs shows every floor
-    let Some(level) = level(floor) else {
+    }; // lib.rs shows every layer
+    let Some(level) = level(layer) else {
         return vec![format!(
-            "1: `{floor}` is no floor: move the file to one, or add a floor"
+            "1: `{layer}` is no layer: move the file to one, or add a layer"
         )];
     };
     let mut found = Vec::new();
@@ -79,10 +79,10 @@ pub(crate) fn imports_go_down(source: &Source) -> Vec<Finding> {
         let (line, path) = (path.line, &path.text);
         match self::level(name) {
             None => found.push(format!(
-                "{line}: `{path}` is on no floor: name the floor it is on"
+                "{line}: `{path}` is on no layer: name the layer it is on"
             )),
-            Some(other) if name != *floor && other >= level => found.push(format!(
-                "{line}: {floor} uses `{path}`: imports go down only; move it, or hand it in"
+            Some(other) if name != *layer && other >= level => found.push(format!(
+                "{line}: {layer} uses `{path}`: imports go down only; move it, or hand it in"
             )),
             Some(_) => {}
         }
@@ -134,7 +134,7 @@ pub(crate) fn is_short(source: &Source) -> Vec<Finding> {
     long.into_iter().collect()
 }
 
-/// Lines with a literal or an address may be longer: breaking those helps nobody.
+/// Lines with a literal or an address may be longer: breaking those does not help.
 pub(crate) fn has_short_lines(source: &Source) -> Vec<Finding> {
     (source.text.lines().zip(1..))
         .filter(|(line, _)| !line.contains('"') && !line.contains("://"))
@@ -201,10 +201,10 @@ fn module(path: &str) -> Vec<&str> {
     }
 }
 
-fn level(floor: &str) -> Option<u8> {
-    FLOORS
+fn level(layer: &str) -> Option<u8> {
+    LAYERS
         .iter()
-        .find(|(name, _)| *name == floor)
+        .find(|(name, _)| *name == layer)
         .map(|(_, level)| *level)
 }
 

@@ -11,7 +11,7 @@ use crate::bench::outcome::Outcome;
 use crate::bench::plan::{Dialect, Plan, Target};
 use crate::bench::server::Storage;
 
-/// The load of all floors: eight subscribers, one publisher, 120 bytes.
+/// The load of all thresholds: eight subscribers, one publisher, 120 bytes.
 const SUBSCRIBERS: usize = 8;
 const SIZE: usize = 120;
 const MANY: usize = 512;
@@ -31,7 +31,7 @@ pub(super) enum Part {
     Members,
 }
 
-/// Which course it is; floors are about these.
+/// Which course it is; thresholds are about these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Bare,
@@ -168,7 +168,7 @@ fn through_an_idle_broker(within: &Path) -> [(Key, &'static str, Dialect, Storag
     ]
 }
 
-/// A run with the load of most floors.
+/// A run with the load of most thresholds.
 fn plan(dialect: Dialect, storage: Storage, messages: u64, threads: usize) -> Plan {
     Plan {
         dialect,

@@ -1,4 +1,4 @@
-//! What one sync of the disk takes, for the floor that allows for it.
+//! What one sync of the disk takes, for the threshold that allows for it.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;

@@ -3,8 +3,8 @@
 
 mod course;
 mod disk;
-mod floors;
 mod report;
+mod thresholds;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -21,7 +21,7 @@ use report::Series;
 pub(super) use report::Verdict;
 
 const AFTER_HELP: &str = "\
-Everybody runs once a round, in turn, so that whatever else the machine does meets all alike: the
+Each runs once a round, in turn, so that what else the machine does meets all alike: the
 ratios mean something where figures do not. Each run is 8 subscribers, 1 publisher and 120 bytes
 unless its name says otherwise. Every flag is an environment variable, too: ORDEN_…
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::course::{Course, Figures, Key};
-use super::floors::{Bound, Floor, floors};
+use super::thresholds::{Bound, Threshold, thresholds};
 use crate::bench::error::Error;
 use crate::bench::human;
 use crate::bench::plot::{Bar, draw_bars};
@@ -16,10 +16,10 @@ pub(super) struct Series {
     pub(super) rounds: Vec<Figures>,
 }
 
-/// Medians, and what they say about the floors.
+/// Medians, and what they say about the thresholds.
 pub(crate) struct Verdict {
     series: Vec<Series>,
-    floors: Vec<Floor>,
+    thresholds: Vec<Threshold>,
     /// Microseconds.
     sync: f64,
     rounds: usize,
@@ -35,7 +35,7 @@ impl Verdict {
                 .map(Series::median)
         };
         Self {
-            floors: floors(of),
+            thresholds: thresholds(of),
             series,
             sync,
             rounds,
@@ -43,7 +43,7 @@ impl Verdict {
     }
 
     pub(crate) fn all_met(&self) -> bool {
-        self.floors.iter().all(Floor::is_met)
+        self.thresholds.iter().all(Threshold::is_met)
     }
 
     pub(crate) fn table(&self) -> String {
@@ -63,12 +63,12 @@ impl Verdict {
         );
         let runs = self.series.iter().map(Series::line);
         let between = format!("\n{:<48}{:>8}{:>10}\n", "", "is", "must be");
-        let floors = self.floors.iter().map(line_of);
+        let thresholds = self.thresholds.iter().map(line_of);
         [head]
             .into_iter()
             .chain(runs)
             .chain([between])
-            .chain(floors)
+            .chain(thresholds)
             .collect()
     }
 
@@ -93,23 +93,23 @@ impl Verdict {
                 "broker_cpu_ns_per_delivery": median.processor,
             })
         });
-        let floors = self.floors.iter().map(|floor| {
-            let (bound, limit) = match floor.bound {
+        let thresholds = self.thresholds.iter().map(|threshold| {
+            let (bound, limit) = match threshold.bound {
                 Bound::AtLeast(limit) => ("at_least", limit),
                 Bound::AtMost(limit) => ("at_most", limit),
             };
             json!({
-                "name": floor.name,
-                "value": (floor.value * 1e3).round() / 1e3,
+                "name": threshold.name,
+                "value": (threshold.value * 1e3).round() / 1e3,
                 bound: limit,
-                "met": floor.is_met(),
+                "met": threshold.is_met(),
             })
         });
         json!({
             "rounds": self.rounds,
             "sync_us": self.sync,
             "runs": runs.collect::<Vec<_>>(),
-            "floors": floors.collect::<Vec<_>>(),
+            "thresholds": thresholds.collect::<Vec<_>>(),
             "met": self.all_met(),
         })
     }
@@ -139,13 +139,13 @@ impl Verdict {
     }
 }
 
-fn line_of(floor: &Floor) -> String {
-    let bound = match floor.bound {
+fn line_of(threshold: &Threshold) -> String {
+    let bound = match threshold.bound {
         Bound::AtLeast(least) => format!("≥ {least:.1}"),
         Bound::AtMost(most) => format!("≤ {most:.1}"),
     };
-    let verdict = if floor.is_met() { "met" } else { "NOT MET" };
-    let Floor { name, value, .. } = floor;
+    let verdict = if threshold.is_met() { "met" } else { "NOT MET" };
+    let Threshold { name, value, .. } = threshold;
     format!("{name:<48}{value:>8.2}{bound:>10}   {verdict}\n")
 }
 

@@ -26,7 +26,7 @@ impl Dealer {
             socket.set_curve_publickey(keys.public.as_bytes())?;
             socket.set_curve_secretkey(keys.secret.as_bytes())?;
         }
-        // What a run has not sent at its end nobody waits for.
+        // No one waits for what a run has not sent at its end.
         socket.set_linger(0)?;
         socket.connect(&who.endpoint()?)?;
         socket.send(introduction, 0)?;

@@ -28,7 +28,7 @@ pub(crate) trait Words {
     fn delivery(frame: &[u8]) -> Result<(OrderNumber, Cow<'_, [u8]>), Error>;
 }
 
-/// Where a peer's own number would stand nobody looks.
+/// The place of a peer's own number, which no peer reads.
 const NO_ORDER: OrderNumber = OrderNumber(0);
 
 /// The binary dialect.

@@ -56,7 +56,7 @@ impl Link for Native {
         let timeout = links.clone().filter_map(due).fold(timeout, Duration::min);
         let connections = links.clone().map(|(link, _)| &link.connection);
         connection::wait(connections, &[], Some(timeout))?;
-        // Which of them it was for is not said: whoever has nothing to do finds out fast.
+        // Which of them it was for is not said: a connection with nothing to do finds out fast.
         ready.extend(0..links.count());
         Ok(())
     }

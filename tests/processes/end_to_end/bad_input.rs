@@ -128,7 +128,7 @@ fn a_stranger_that_says_nonsense_is_no_member() {
     assert_eq!(eva.next().text(), "stranger: hola");
     broker
         .program()
-        .complaint(0, "refused from somebody unknown: ");
+        .complaint(0, "refused from an unknown peer: ");
     for name in ["truncated", "bad_flag", "too_many_frames"] {
         let expected = cases.iter().filter(|(_, case)| *case == name).count() as u64;
         broker.await_status(name, |status| status.refused(name) == expected);

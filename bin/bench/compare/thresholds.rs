@@ -2,8 +2,8 @@
 
 use super::course::{Figures, Key};
 
-/// A floor, or a ceiling, and what was measured.
-pub(super) struct Floor {
+/// A least or most value, and what was measured.
+pub(super) struct Threshold {
     pub(super) name: &'static str,
     pub(super) value: f64,
     pub(super) bound: Bound,
@@ -16,7 +16,7 @@ pub(super) enum Bound {
     AtMost(f64),
 }
 
-impl Floor {
+impl Threshold {
     pub(super) fn is_met(&self) -> bool {
         match self.bound {
             Bound::AtLeast(least) => self.value >= least,
@@ -26,7 +26,7 @@ impl Floor {
 }
 
 /// All that can be judged by what was run.
-pub(super) fn floors(median: impl Fn(Key) -> Option<Figures>) -> Vec<Floor> {
+pub(super) fn thresholds(median: impl Fn(Key) -> Option<Figures>) -> Vec<Threshold> {
     let speed = |key| Some(median(key)?.deliveries_per_second);
     let p50 = |key| Some(median(key)?.p50);
     let processor = |key| Some(median(key)?.processor);
@@ -86,7 +86,7 @@ pub(super) fn floors(median: impl Fn(Key) -> Option<Figures>) -> Vec<Floor> {
         ),
     ];
     let judged = |(name, value, bound): (_, Option<f64>, _)| {
-        Some(Floor {
+        Some(Threshold {
             name,
             value: value?,
             bound,
