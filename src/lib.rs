@@ -7,7 +7,7 @@
 //! ```text
 //!  bin/     orden-broker · orden-client · orden-bench    parse, run, print, exit code
 //!  src/     web/                                         the order over HTTP, above the broker
-//!           broker/  |   client/                        threads, sockets, clocks: the shells
+//!           broker/   |   client/                        threads, sockets, clocks: the shells
 //!           net/                                         what both need: the ZeroMQ edge, keys
 //!           store/                                       the durable log
 //!           core/                                        the machines: they decide, and do nothing
@@ -35,8 +35,9 @@
 //! ```
 //!
 //! The dispatcher owns the ROUTER and decides only which peers may connect; the sequencer owns
-//! machine and log, and touches no socket. A message is durable before any client sees it or hears that it was taken:
-//! otherwise a client could act on message 17, and a restarted broker give 17 to another.
+//! machine and log, and touches no socket. A message is durable before any client sees it or hears
+//! that it was taken: otherwise a client could act on message 17, and a restarted broker give 17 to
+//! another.
 
 pub mod broker;
 pub mod client;

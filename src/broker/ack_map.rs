@@ -1,6 +1,9 @@
 //! The ACK map: how far each member is, under a lock, for others to look at while the sequencer
-//! runs. The sequencer's own state is elsewhere; it writes here once a round,
-//! before it answers anybody.
+//! runs. The sequencer's own state is elsewhere; it writes here once a round, before it answers.
+//!
+//! A reader takes shares of the members under the lock, not copies: so the sequencer never waits
+//! while a hundred thousand members are copied. It copies a share itself when it changes a member
+//! in one that a reader still has.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,22 +25,44 @@ pub struct Status {
 #[derive(Clone, Debug, Default)]
 pub struct AckMap(Arc<Mutex<Shown>>);
 
+/// Members in a share: few enough to be copied in microseconds.
+const SHARE: usize = 256;
+
 #[derive(Debug, Default)]
 struct Shown {
-    /// By session id.
-    members: Vec<Option<MemberStatus>>,
+    members: Shares,
     counters: Counters,
     next: OrderNumber,
 }
 
+/// Members by session id, in shares of [`SHARE`].
+#[derive(Clone, Debug, Default)]
+struct Shares(Vec<Arc<Vec<Option<MemberStatus>>>>);
+
+impl Shares {
+    fn set(&mut self, id: usize, status: Option<MemberStatus>) {
+        while self.0.len() <= id / SHARE {
+            self.0.push(Arc::new(vec![None; SHARE]));
+        }
+        Arc::make_mut(&mut self.0[id / SHARE])[id % SHARE] = status;
+    }
+
+    fn members(&self) -> impl Iterator<Item = &MemberStatus> {
+        self.0.iter().flat_map(|share| share.iter().flatten())
+    }
+}
+
 impl AckMap {
-    /// A copy of what it shows now.
+    /// A copy of what it shows now, of one moment.
     pub fn status(&self) -> Status {
-        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (shares, counters, next) = {
+            let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            (shown.members.clone(), shown.counters.clone(), shown.next)
+        };
         Status {
-            members: shown.members.iter().flatten().cloned().collect(),
-            counters: shown.counters.clone(),
-            next: shown.next,
+            members: shares.members().cloned().collect(),
+            counters,
+            next,
         }
     }
 
@@ -45,12 +70,43 @@ impl AckMap {
     pub(super) fn show(&self, machine: &mut Sequencer) {
         let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         machine.changed_status(|id, status| {
-            if shown.members.len() <= id.0 {
-                shown.members.resize(id.0 + 1, None);
-            }
-            shown.members[id.0] = status;
+            shown.members.set(id.0, status);
         });
         shown.counters.clone_from(machine.counters());
         shown.next = machine.next_order();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Dialect, Name};
+
+    fn member(name: &str, floor: u64) -> MemberStatus {
+        MemberStatus {
+            name: Name::new(name.as_bytes()).unwrap(),
+            dialect: Dialect::Native,
+            present: true,
+            receives: true,
+            floor: OrderNumber(floor),
+            next: OrderNumber(floor),
+        }
+    }
+
+    #[test]
+    fn what_a_reader_has_taken_does_not_change() {
+        let mut shares = Shares::default();
+        shares.set(1, Some(member("ana", 1)));
+        shares.set(SHARE + 1, Some(member("bea", 1)));
+        let taken = shares.clone();
+        shares.set(1, Some(member("ana", 2)));
+        shares.set(SHARE + 1, None);
+        let old = [member("ana", 1), member("bea", 1)];
+        assert!(taken.members().eq(&old));
+        assert!(shares.members().eq(&[member("ana", 2)]));
+        // Only what has changed is copied, and only once.
+        let copied = Arc::as_ptr(&shares.0[0]);
+        shares.set(2, Some(member("eva", 2)));
+        assert_eq!(Arc::as_ptr(&shares.0[0]), copied);
     }
 }
