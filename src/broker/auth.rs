@@ -60,8 +60,8 @@ impl Auth {
     ) -> std::io::Result<JoinHandle<Result<(), Error>>> {
         let list = self.list;
         Builder::new().name("access-list".into()).spawn(move || {
-            let _alive = token;
             list.watch(&stop, &inbound);
+            drop(token); // a panic drops it, too
             Ok(())
         })
     }

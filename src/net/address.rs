@@ -1,7 +1,7 @@
 //! Where a broker is: the value of `--address`, as a ZeroMQ endpoint.
 //!
-//! Every address that is accepted can be handed to libzmq: it holds no zero byte, no second endpoint
-//! and no transport that orden does not serve.
+//! Every address that is accepted can be handed to libzmq: it holds no zero byte, no second
+//! endpoint and no transport that orden does not serve.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
