@@ -2,7 +2,6 @@
 //! not among them: libzmq does not use `write` for those.
 
 use std::fs;
-use std::process::Command;
 
 use orden::core::Limits;
 use serde_json::Value;
@@ -34,7 +33,7 @@ fn a_batch_is_one_write_and_one_mark() {
 #[test]
 fn a_message_under_load_wakes_nobody() {
     let data = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orden-bench"));
+    let mut command = orden_kit::programs::command("orden-bench");
     command.args(["--messages", "60000", "--format", "json", "--data"]);
     let output = command.arg(data.path()).output().unwrap();
     let figures: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use orden_kit::{poll, programs};
 use serde_json::Value;
 
 /// A run with these flags, its log within `data`.
 fn bench(data: &Path, flags: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orden-bench"));
+    let mut command = programs::command("orden-bench");
     command.args(flags.split_whitespace());
     if !flags.contains("bare") && !flags.contains("in-memory") {
         command.arg("--data").arg(data);
@@ -24,13 +25,6 @@ fn finish(mut command: Command) -> (Output, String) {
 fn is_empty(directory: &Path) -> bool {
     let mut entries = std::fs::read_dir(directory).expect("it can be read");
     entries.next().is_none()
-}
-
-/// Looks again and again, without a pause: it is a matter of milliseconds.
-fn wait_for(happened: impl Fn() -> bool) {
-    while !happened() {
-        std::thread::yield_now();
-    }
 }
 
 #[test]
@@ -158,7 +152,7 @@ fn a_run_that_cannot_finish_fails_and_says_what_is_missing() {
 #[test]
 fn nobody_at_the_address_is_said_so() {
     for dialect in ["native", "binary"] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orden-bench"));
+        let mut command = programs::command("orden-bench");
         command.args([
             "--address",
             "127.0.0.1:1",
@@ -181,7 +175,7 @@ fn an_interruption_leaves_nothing_behind() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("it starts");
-    wait_for(|| !is_empty(data.path()));
+    poll(|| (!is_empty(data.path())).then_some(()), "its directory");
     let id = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     let status = child.wait().unwrap();
@@ -193,7 +187,7 @@ fn an_interruption_leaves_nothing_behind() {
 fn a_comparison_runs_all_of_them_and_judges() {
     let data = tempfile::tempdir().unwrap();
     let picture = data.path().join("speed.svg");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orden-bench"));
+    let mut command = programs::command("orden-bench");
     command.args([
         "compare", "--rounds", "2", "--scale", "0.002", "--format", "json",
     ]);

@@ -50,6 +50,7 @@ pub fn poll<T>(mut ask: impl FnMut() -> Option<T>, what: &str) -> T {
             return answer;
         }
         assert!(started.elapsed() < PATIENCE, "{what} does not come");
+        clock::pause(Duration::from_millis(1));
     }
 }
 

@@ -301,14 +301,20 @@ fn another_client_takes_the_name() {
 #[test]
 fn a_session_stays_or_ends_as_one_says() {
     let stage = Stage::new();
+    let zoe = stage.client("zoe");
     let eva = stage.client("eva");
     let told = |arguments: &[&str]| {
         Program::start(&stage.address, arguments).finish();
+        // What there is to tell comes before this.
+        let end = zoe.publish_and_wait("that is all").unwrap();
         let mut told = Vec::new();
-        while let Some(delivery) = eva.next_delivery(Duration::from_millis(200)).unwrap() {
+        loop {
+            let delivery = eva.next_delivery(DEADLINE).unwrap().unwrap();
+            if delivery.order == end {
+                return told;
+            }
             told.push(String::from_utf8(delivery.message).unwrap());
         }
-        told
     };
     assert_eq!(told(&["--name", "ana"]), ["ana has joined the net"]);
     assert_eq!(

@@ -135,9 +135,9 @@ fn memory_does_not_grow_with_how_far_behind_somebody_is() {
     drop(gone);
     let head = Head::connect(&broker);
     head.publish(0..FIRST);
-    let before = broker.resident_bytes();
+    let before = broker.usage().resident_bytes;
     head.publish(FIRST..ALL);
-    let after = broker.resident_bytes();
+    let after = broker.usage().resident_bytes;
     println!("{} MiB, then {} MiB", before >> 20, after >> 20);
     assert!(after < before + MOST, "{before}, then {after}");
 
@@ -158,7 +158,7 @@ fn memory_does_not_grow_with_how_far_behind_somebody_is() {
             .strip_suffix(CUT_MARK)
             .is_some_and(|shown| text.starts_with(shown))
     });
-    let caught_up = broker.resident_bytes();
+    let caught_up = broker.usage().resident_bytes;
     println!("{} MiB when everybody has it", caught_up >> 20);
     assert!(caught_up < before + 2 * MOST, "{before}, then {caught_up}");
 }

@@ -11,9 +11,10 @@ use orden::wire::Name;
 use orden::wire::native::Goodbye;
 use tempfile::TempDir;
 
-use crate::faults::broker::{Broker, DEADLINE};
-use crate::faults::stage::flags;
+use crate::faults::stage::broker_on;
+use orden_kit::PATIENCE;
 use orden_kit::clock::{now_us, since_ms, until};
+use orden_kit::programs::broker::{Broker, Environment};
 use orden_kit::proxy::{Proxy, Way};
 
 struct Hall {
@@ -31,7 +32,11 @@ struct Hall {
 impl Hall {
     fn open(flags_text: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let broker = Broker::start(&directory.path().join("log"), &flags(flags_text));
+        let broker = broker_on(
+            &directory.path().join("log"),
+            flags_text,
+            Environment::new(),
+        );
         Self {
             directory,
             broker: Some(broker),
@@ -45,7 +50,7 @@ impl Hall {
 
     fn address(&self) -> Address {
         let broker = self.broker.as_ref().expect("it runs");
-        broker.address.to_string().parse().expect("an address")
+        broker.address().parse().expect("an address")
     }
 
     fn admit(&mut self, name: &'static str, address: &Address) {
@@ -103,8 +108,8 @@ impl Hall {
     }
 
     fn log(&self) -> String {
-        let file = self.directory.path().join("log.log");
-        std::fs::read_to_string(file).expect("what the broker says")
+        let broker = self.broker.as_ref().expect("it runs");
+        broker.program().complaints()
     }
 }
 
@@ -139,15 +144,14 @@ fn a_long_absence_ends_a_session_even_across_a_restart() {
     hall.admit("eva", &address);
     hall.until("notice", |hall| hall.has_heard("eva has joined the net"));
     hall.guests.remove("eva");
-    let proxy = Proxy::start(hall.broker.as_ref().expect("it runs").address).expect("a port");
+    let proxy =
+        Proxy::start(hall.broker.as_ref().expect("it runs").socket_address()).expect("a port");
     hall.guests.remove("ana");
     let data = hall.directory.path().join("log");
-    hall.broker.take().expect("it runs").stop();
-    let again = Broker::start(
-        &data,
-        &flags("--ping-after 1 --away-after 2 --session-timeout 3"),
-    );
-    proxy.aim(again.address);
+    hall.broker.take().expect("it runs").finish();
+    let flags = "--ping-after 1 --away-after 2 --session-timeout 3";
+    let again = broker_on(&data, flags, Environment::new());
+    proxy.aim(again.socket_address());
     hall.broker = Some(again);
     let address = proxy.address().to_string().parse().expect("an address");
     hall.admit("ana", &address);
@@ -165,14 +169,14 @@ fn silence_is_noticed_and_only_noticed() {
     let mut hall = Hall::open("--ping-after 1 --away-after 3");
     let address = hall.address();
     hall.admit("ana", &address);
-    let target = hall.broker.as_ref().expect("it runs").address;
+    let target = hall.broker.as_ref().expect("it runs").socket_address();
     let proxy = Proxy::start(target).expect("a port");
     let through = proxy.address().to_string().parse().expect("an address");
     hall.admit("ben", &through);
     assert!(!hall.log().contains("ben is away"));
     let ben = hall.guests.remove("ben").expect("ben");
     assert_eq!(proxy.freeze(), 1);
-    let noticed = until(DEADLINE, || says_away(&hall.log(), "ben"));
+    let noticed = until(PATIENCE, || says_away(&hall.log(), "ben"));
     assert!(noticed, "{}", hall.log());
     drop(ben);
     hall.admit("ben", &address);
@@ -187,14 +191,14 @@ fn a_half_closed_connection_is_given_back() {
     let address = hall.address();
     hall.admit("ana", &address);
     let before = hall.broker.as_ref().expect("it runs").usage().descriptors;
-    let target = hall.broker.as_ref().expect("it runs").address;
+    let target = hall.broker.as_ref().expect("it runs").socket_address();
     let proxy = Proxy::start(target).expect("a port");
     let through = proxy.address().to_string().parse().expect("an address");
     hall.admit("ben", &through);
     hall.guests.remove("ben");
     proxy.half_close(Way::Up);
     let broker = hall.broker.as_ref().expect("it runs");
-    let given_back = until(DEADLINE, || broker.usage().descriptors <= before);
+    let given_back = until(PATIENCE, || broker.usage().descriptors <= before);
     assert!(given_back, "{:?}, not {before}", broker.usage());
 }
 

@@ -2,7 +2,6 @@
 //! lets everybody finish, and has the histories judged. `docs/reliability.md` has the commands
 //! and what came out.
 
-mod broker;
 mod crowd;
 mod fixed;
 mod leaving;

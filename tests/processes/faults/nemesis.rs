@@ -15,10 +15,10 @@ type Fault = (&'static str, fn(&mut Stage));
 
 const FAULTS: &[Fault] = &[
     ("F3 the broker stands still", |stage| {
-        stage.broker().signal(Signal::STOP);
+        stage.broker().program().signal(Signal::STOP);
         let moment = stage.random.below(3_000);
         pause(Duration::from_millis(moment));
-        stage.broker().signal(Signal::CONT);
+        stage.broker().program().signal(Signal::CONT);
     }),
     ("F4 a member is dropped and starts again", |stage| {
         let name = somebody(stage);
@@ -82,7 +82,7 @@ const RESTARTS: &[Fault] = &[
         stage.start_broker();
     }),
     ("F6 SIGTERM under load", |stage| {
-        stage.broker.take().expect("it runs").stop();
+        stage.broker.take().expect("it runs").finish();
         stage.start_broker();
     }),
 ];

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use orden::client::{Clock, Context};
 
-use crate::faults::broker::DEADLINE;
 use crate::faults::member::{Kind, Member, Place};
 use crate::faults::stage::{Cast, Stage};
+use orden_kit::PATIENCE;
 use orden_kit::clock::{pause, until};
 use orden_kit::proxy::{Cut, Way, Weather};
 
@@ -111,7 +111,7 @@ fn come_and_go(
     let mut plan = stage.one_more(&name, Kind::Passing);
     plan.every = Some(Duration::ZERO);
     brief.push_back(Member::start(place, &plan));
-    let came = until(DEADLINE, || {
+    let came = until(PATIENCE, || {
         for member in &mut *brief {
             member.turn(clock.now(), member.position.sent > 3);
         }

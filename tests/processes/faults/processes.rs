@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::faults::crowd::Wanted;
-use crate::faults::stage::{Cast, Stage, flags};
+use crate::faults::stage::{Cast, Stage};
 use orden_kit::clock::pause;
 
 #[test]
@@ -27,9 +27,9 @@ fn the_broker_stands_still() {
     let mut stage = Stage::set(Cast::default());
     for seconds in [1, 4] {
         stage.fault("F3 the broker stands still", |stage| {
-            stage.broker().signal(Signal::STOP);
+            stage.broker().program().signal(Signal::STOP);
             pause(Duration::from_secs(seconds));
-            stage.broker().signal(Signal::CONT);
+            stage.broker().program().signal(Signal::CONT);
         });
     }
     stage.finish();
@@ -58,7 +58,7 @@ fn the_broker_is_told_to_stop_under_load() {
     let mut stage = Stage::set(Cast::default());
     for _ in 0..3 {
         stage.fault("F6 SIGTERM under load", |stage| {
-            stage.broker.take().expect("it runs").stop();
+            stage.broker.take().expect("it runs").finish();
         });
     }
     stage.finish();
@@ -86,7 +86,7 @@ fn the_broker_is_killed_between_segments() {
     for sync in ["always", "20"] {
         let small = "--segment-bytes 6291456 --max-message-bytes 70000 --sync";
         let mut stage = Stage::set(Cast {
-            flags: flags(&format!("{small} {sync}")),
+            flags: format!("{small} {sync}"),
             natives: 4,
             every: Duration::from_millis(2),
             bytes: 20_000,
@@ -117,17 +117,16 @@ fn the_wall_clock_steps() {
     let (clock, data) = (directory.path().join("clock"), directory.path().join("log"));
     let set = |time: &str| std::fs::write(&clock, time).expect("space");
     set("+0");
-    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let environment = vec![
-        variable("LD_PRELOAD", &library),
-        variable("FAKETIME_TIMESTAMP_FILE", &clock.display().to_string()),
-        variable("FAKETIME_NO_CACHE", "1"),
-        variable("DONT_FAKE_MONOTONIC", "1"),
-        variable("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ("LD_PRELOAD", library.into()),
+        ("FAKETIME_TIMESTAMP_FILE", clock.clone()),
+        ("FAKETIME_NO_CACHE", "1".into()),
+        ("DONT_FAKE_MONOTONIC", "1".into()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
     ];
     let cast = Cast {
         environment,
-        flags: flags("--ping-after 1 --away-after 3 --session-timeout 60"),
+        flags: "--ping-after 1 --away-after 3 --session-timeout 60".to_owned(),
         ..Cast::default()
     };
     let mut stage = Stage::set_on(cast, directory, &data);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::faults::stage::{Cast, HEALED, Stage, flags};
+use crate::faults::stage::{Cast, HEALED, Stage};
 use orden_kit::clock::{pause, until};
 
 /// A small disk of its own, if we may have one.
@@ -53,7 +53,7 @@ fn the_disk_is_full() {
     };
     let small = "--ping-after 1 --away-after 3 --segment-bytes 6291456 --max-message-bytes 70000";
     let cast = Cast {
-        flags: flags(small),
+        flags: small.to_owned(),
         bytes: 8_000,
         every: Duration::from_millis(5),
         ..Cast::default()
@@ -75,7 +75,7 @@ fn the_disk_is_full() {
                 stage.broker_says()
             );
             pause(Duration::from_secs(1));
-            assert!(!stage.broker().has_ended(), "a full disk is no end");
+            assert!(stage.broker().is_alive(), "a full disk is no end");
             fs::remove_file(&filler).expect("it is there");
         });
     }
@@ -89,9 +89,9 @@ fn descriptors_run_out() {
     let mut stage = Stage::set(Cast::default());
     for _ in 0..2 {
         stage.fault("F19 descriptors run out", |stage| {
-            let used = stage.broker().usage().descriptors as u64;
+            let used = stage.broker().usage().descriptors;
             stage.broker().limit_descriptors(used + 8);
-            let address = stage.broker().address;
+            let address = stage.broker().socket_address();
             let silent: Vec<_> = (0..40).map(|_| TcpStream::connect(address)).collect();
             pause(Duration::from_secs(1));
             let before: u64 = stage

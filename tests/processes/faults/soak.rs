@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use crate::faults::broker::Usage;
 use crate::faults::nemesis::{Restarts, torment};
 use crate::faults::stage::{Cast, Stage};
 use orden_kit::clock::{now_us, since_ms};
+use orden_kit::programs::broker::Usage;
 
 /// What is compared has to have had the time to fill: the newest messages are kept in memory.
 const COMPARED_FROM: Duration = Duration::from_mins(20);
 /// Beyond the most of the third quarter, what may come on top in the last.
-const SPARE_KIB: u64 = 16 << 10;
+const SPARE_BYTES: u64 = 16 << 20;
 /// Connections that are forgotten stay until they are noticed.
 const SPARE_DESCRIPTORS: u64 = 120;
 
@@ -57,9 +57,7 @@ fn judge(samples: &[(Duration, Usage)], duration: Duration) {
             assert!(late <= early + spare, "{what} grows");
         }
     };
-    compare("KiB", SPARE_KIB, &|usage| usage.resident_kib);
-    compare("descriptors", SPARE_DESCRIPTORS, &|usage| {
-        usage.descriptors as u64
-    });
+    compare("bytes", SPARE_BYTES, &|usage| usage.resident_bytes);
+    compare("descriptors", SPARE_DESCRIPTORS, &|usage| usage.descriptors);
     compare("threads", 0, &|usage| usage.threads);
 }

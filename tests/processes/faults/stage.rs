@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::faults::broker::Broker;
 use crate::faults::crowd::{Crowd, Wanted};
 use crate::faults::fixed::{Dialect, Fixed};
 use crate::faults::member::{Kind, Plan};
@@ -16,6 +15,7 @@ use orden_kit::checker::file::{self, Followed, Position};
 use orden_kit::checker::history::{Event, Moment};
 use orden_kit::checker::outcome::Outcome;
 use orden_kit::clock::{now_us, since_ms, until};
+use orden_kit::programs::broker::{Broker, Environment};
 use orden_kit::proxy::{Proxy, Weather};
 use orden_kit::random::Random;
 use orden_kit::whole_log;
@@ -29,11 +29,11 @@ pub(crate) struct Cast {
     pub(crate) natives: usize,
     pub(crate) proxies: usize,
     /// Where the broker finds other clocks than the machine's, if anywhere.
-    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) environment: Environment,
     /// A binary and a JSON member, too.
     pub(crate) fixed: bool,
     /// What the broker is told besides its address and directory.
-    pub(crate) flags: Vec<String>,
+    pub(crate) flags: String,
     pub(crate) every: Duration,
     pub(crate) bytes: u64,
 }
@@ -43,17 +43,20 @@ impl Default for Cast {
         Self {
             natives: 6,
             proxies: 2,
-            environment: Vec::new(),
+            environment: Environment::new(),
             fixed: true,
-            flags: flags("--ping-after 1 --away-after 3"),
+            flags: "--ping-after 1 --away-after 3".to_owned(),
             every: Duration::from_millis(20),
             bytes: 300,
         }
     }
 }
 
-pub(crate) fn flags(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
+/// A broker with its log in `data` and these flags.
+pub(crate) fn broker_on(data: &Path, flags: &str, environment: Environment) -> Broker {
+    let data = data.to_str().expect("UTF-8");
+    let flags = ["--data", data].into_iter().chain(flags.split_whitespace());
+    Broker::start_with(&flags.collect::<Vec<_>>(), environment)
 }
 
 pub(crate) struct Stage {
@@ -86,8 +89,8 @@ impl Stage {
     /// As `set`, with the log in `data`.
     pub(crate) fn set_on(cast: Cast, directory: TempDir, data: &Path) -> Self {
         let (seed, mut random) = Random::from_environment();
-        let broker = Broker::start_in(data, &cast.flags, &cast.environment);
-        let start = |_| Proxy::start(broker.address).expect("a port");
+        let broker = broker_on(data, &cast.flags, cast.environment.clone());
+        let start = |_| Proxy::start(broker.socket_address()).expect("a port");
         let proxies: Vec<Proxy> = (0..cast.proxies).map(start).collect();
         let address = |index: usize| {
             let address = proxies[index % proxies.len()].address().to_string();
@@ -154,15 +157,15 @@ impl Stage {
 
     /// What the broker has said to people.
     pub(crate) fn broker_says(&self) -> String {
-        let file = self.data.with_extension("log");
-        std::fs::read_to_string(file).expect("what the broker says")
+        let broker = self.broker.as_ref().expect("it runs");
+        broker.program().complaints()
     }
 
     /// Starts the broker on its log again, and leads everybody there.
     pub(crate) fn start_broker(&mut self) {
-        let broker = Broker::start_in(&self.data, &self.cast.flags, &self.cast.environment);
+        let broker = broker_on(&self.data, &self.cast.flags, self.cast.environment.clone());
         for proxy in &self.proxies {
-            proxy.aim(broker.address);
+            proxy.aim(broker.socket_address());
         }
         self.broker = Some(broker);
     }
@@ -188,7 +191,7 @@ impl Stage {
         let positions = self.crowd.positions();
         self.await_recovery(&positions);
         let sent = sum(&self.crowd.positions(), |position| position.sent);
-        let ended = self.broker.as_mut().is_none_or(Broker::has_ended);
+        let ended = self.broker.as_mut().is_none_or(|broker| !broker.is_alive());
         assert!(!ended, "seed {}: the broker has ended by itself", self.seed);
         for what in what {
             self.table.note(what, sent - before, since_ms(healed_at));
@@ -241,7 +244,7 @@ impl Stage {
         let drained = self.drain();
         let seed = self.seed;
         if let Some(broker) = self.broker.take() {
-            broker.stop();
+            broker.finish();
         }
         let mut outcome = Outcome::default();
         let history = self.history().inspect(|moment| outcome.take(&moment.event));

@@ -186,7 +186,7 @@ fn a_61_connections_come_and_go() {
     let mut broker = Broker::in_memory(&["--max-connections-per-second", "100000"]);
     let address = broker.address().to_owned();
     let mut witness = Witness::new(&mut broker);
-    let descriptors = |witness: &Witness<'_>| witness.broker.descriptors();
+    let descriptors = |witness: &Witness<'_>| witness.broker.usage().descriptors;
     let before = descriptors(&witness);
     for round in 0..1_000_u32 {
         let mut speaker = Speaker::join(&address, format!("guest {}", round % 7).as_bytes());

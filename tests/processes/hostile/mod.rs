@@ -70,12 +70,12 @@ fn memory_does_not_grow_with_what_is_refused() {
     };
     flood(&witness, 0);
     witness.is_served("a first flood");
-    let before = witness.broker.resident_bytes();
+    let before = witness.broker.usage().resident_bytes;
     for round in 1..6 {
         flood(&witness, round);
     }
     witness.is_served("five more");
-    let grown = witness.broker.resident_bytes().saturating_sub(before);
+    let grown = witness.broker.usage().resident_bytes.saturating_sub(before);
     assert!(
         grown < 8 << 20,
         "{grown} bytes for 100,000 refused messages"

@@ -32,11 +32,11 @@ fn a_message_that_never_ends_ends_its_connection() {
     let mut witness = Witness::new(&mut broker);
     never_end(&address, 64 << 10);
     witness.is_served("33: the first that never ends");
-    let before = witness.broker.resident_bytes();
+    let before = witness.broker.usage().resident_bytes;
     for size in [0, 1, 33, 34, 255, 4 << 10, 64 << 10, 1 << 20] {
         never_end(&address, size);
         witness.is_served("33: a message that never ends");
-        let grown = witness.broker.resident_bytes().saturating_sub(before);
+        let grown = witness.broker.usage().resident_bytes.saturating_sub(before);
         assert!(grown < 24 << 20, "{grown} bytes for frames of {size}");
     }
 }

@@ -2,15 +2,15 @@
 
 use crate::interop::seen::{Line, number_and_text};
 use orden_kit::programs::broker::{self, Broker};
-use orden_kit::programs::{self, Program};
+use orden_kit::programs::{Program, client};
 
-/// Starts `orden-client`, with nothing in its environment that would be a flag.
+/// Starts `orden-client`.
 pub(crate) fn client(broker: &Broker, name: &str, more: &str) -> Program {
-    let mut command = programs::command("orden-client");
-    let address = broker.address();
-    command.args(["--address", address, "--name", name]);
-    command.args(more.split_whitespace());
-    Program::start("orden-client", &mut command)
+    let arguments: Vec<_> = ["--name", name]
+        .into_iter()
+        .chain(more.split_whitespace())
+        .collect();
+    client::start(broker.address(), &arguments)
 }
 
 /// What the broker has ordered, as it has written it down.

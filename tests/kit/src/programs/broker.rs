@@ -2,37 +2,48 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 use tempfile::TempDir;
 
 use super::status::Status;
 use super::{End, Program};
-use crate::clock::pause;
 use crate::poll;
 
 /// A broker that serves.
 pub struct Broker {
     program: Program,
-    flags: Vec<OsString>,
-    environment: Environment,
-    data: Arc<TempDir>,
+    setup: Setup,
     endpoints: Vec<String>,
 }
 
 /// A broker that was, to be started again where it was: same port, same directory.
 pub struct Stopped {
+    setup: Setup,
+}
+
+/// What a broker is started with.
+struct Setup {
     flags: Vec<OsString>,
     environment: Environment,
-    data: Arc<TempDir>,
+    data: PathBuf,
+    /// What goes when the broker goes for good.
+    _directory: Option<TempDir>,
 }
 
 /// What it finds in its environment besides.
-type Environment = Vec<(&'static str, PathBuf)>;
+pub type Environment = Vec<(&'static str, PathBuf)>;
+
+/// What a broker uses at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    pub resident_bytes: u64,
+    pub descriptors: u64,
+    pub threads: u64,
+}
 
 /// The command, without any flag, and with nothing in its environment that would be one.
 pub fn command() -> Command {
@@ -66,29 +77,37 @@ impl Broker {
 
     /// The same, with this in its environment each time it is started.
     pub fn start_with(flags: &[&str], environment: Environment) -> Self {
-        let data = TempDir::with_prefix("orden-").expect("a directory for temporary files");
-        let mut all = with_address(flags);
-        if !flags.contains(&"--data") {
-            all.extend(["--data".into(), data.path().into()]);
+        if let Some(at) = flags.iter().position(|flag| *flag == "--data") {
+            let data = PathBuf::from(flags[at + 1]);
+            return Self::set_up(with_address(flags), data, environment, None);
         }
-        let stopped = Stopped {
-            flags: all,
+        let directory = TempDir::with_prefix("orden-").expect("a directory for temporary files");
+        let data = directory.path().to_owned();
+        let mut flags = with_address(flags);
+        flags.extend(["--data".into(), data.clone().into()]);
+        Self::set_up(flags, data, environment, Some(directory))
+    }
+
+    fn set_up(
+        flags: Vec<OsString>,
+        data: PathBuf,
+        environment: Environment,
+        directory: Option<TempDir>,
+    ) -> Self {
+        let setup = Setup {
+            flags,
             environment,
-            data: Arc::new(data),
+            data,
+            _directory: directory,
         };
-        stopped.start()
+        Stopped { setup }.start()
     }
 
     /// One that keeps no log, for what has nothing to do with it.
     pub fn in_memory(flags: &[&str]) -> Self {
-        let mut all = with_address(flags);
-        all.push("--in-memory".into());
-        let stopped = Stopped {
-            flags: all,
-            environment: Environment::new(),
-            data: Arc::new(TempDir::new().expect("a directory for temporary files")),
-        };
-        stopped.start()
+        let mut flags = with_address(flags);
+        flags.push("--in-memory".into());
+        Self::set_up(flags, PathBuf::new(), Environment::new(), None)
     }
 
     /// Where DEALERs connect, as a ZeroMQ endpoint.
@@ -101,6 +120,11 @@ impl Broker {
         host_and_port(self.endpoint())
     }
 
+    /// The same, for a proxy.
+    pub fn socket_address(&self) -> SocketAddr {
+        self.address().parse().expect("numbers")
+    }
+
     /// Where plain TCP peers connect, as `HOST:PORT`.
     pub fn tcp_address(&self) -> &str {
         let endpoint = self.endpoints.get(1).expect("--tcp-address was given");
@@ -109,8 +133,7 @@ impl Broker {
 
     /// The log's directory.
     pub fn data(&self) -> &Path {
-        let given = self.flags.iter().position(|flag| flag == "--data");
-        given.map_or(self.data.path(), |at| Path::new(&self.flags[at + 1]))
+        &self.setup.data
     }
 
     /// The program, for its lines and its signals.
@@ -128,15 +151,7 @@ impl Broker {
     /// Asks for its status until it is as expected: what a peer has sent takes its time.
     #[track_caller]
     pub fn await_status(&self, what: &str, is: impl Fn(&Status) -> bool) -> Status {
-        let ask = || {
-            let status = Some(self.status()).filter(&is);
-            if status.is_none() {
-                // Each answer is many lines, which a broker that is asked without pause writes.
-                pause(Duration::from_millis(2));
-            }
-            status
-        };
-        poll(ask, what)
+        poll(|| Some(self.status()).filter(&is), what)
     }
 
     /// Waits until so much, or more, was refused for this reason.
@@ -151,26 +166,44 @@ impl Broker {
         self.program.is_alive()
     }
 
-    /// How many descriptors it has open.
-    pub fn descriptors(&self) -> usize {
-        let pid = self.program.pid().as_raw_nonzero();
-        let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
-        open.count()
+    /// What it uses now.
+    pub fn usage(&self) -> Usage {
+        let process = format!("/proc/{}", self.program.pid().as_raw_nonzero());
+        let status = fs::read_to_string(format!("{process}/status")).expect("it runs");
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next());
+            let number = number.and_then(|number| number.parse::<u64>().ok());
+            number.unwrap_or_else(|| panic!("no {name} in {status}"))
+        };
+        let descriptors = fs::read_dir(format!("{process}/fd")).expect("it runs");
+        Usage {
+            resident_bytes: number("VmRSS:") << 10,
+            descriptors: descriptors.count() as u64,
+            threads: number("Threads:"),
+        }
     }
 
-    /// The memory that it has, in bytes.
-    pub fn resident_bytes(&self) -> u64 {
-        let pid = self.program.pid().as_raw_nonzero();
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-        kib.and_then(|kib| kib.parse::<u64>().ok()).expect("a size") << 10
+    /// From now on it may have so many descriptors.
+    pub fn limit_descriptors(&self, most: u64) {
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: getrlimit(Resource::Nofile).maximum,
+        };
+        prlimit(Some(self.program.pid()), Resource::Nofile, limit).expect("a child of ours");
     }
 
     /// Ends it without a warning.
     pub fn kill(mut self) -> Stopped {
         self.program.kill();
-        self.into_stopped()
+        Stopped::new(self.setup, &self.endpoints)
+    }
+
+    /// Asks it to stop, which must end well.
+    pub fn finish(self) -> Stopped {
+        let (end, stopped) = self.stop();
+        assert_eq!(end.code(), Some(0), "{}", end.complaint);
+        stopped
     }
 
     /// Asks it to stop, waits until it has, and says how.
@@ -183,51 +216,35 @@ impl Broker {
     pub fn end(self) -> (End, Stopped) {
         let Self {
             program,
-            flags,
-            environment,
-            data,
+            setup,
             endpoints,
         } = self;
-        let flags = with_real_addresses(flags, &endpoints);
-        let stopped = Stopped {
-            flags,
-            environment,
-            data,
-        };
-        (program.end(), stopped)
+        (program.end(), Stopped::new(setup, &endpoints))
     }
-
-    fn into_stopped(self) -> Stopped {
-        Stopped {
-            flags: with_real_addresses(self.flags, &self.endpoints),
-            environment: self.environment,
-            data: self.data,
-        }
-    }
-}
-
-/// The flags with the ports that the system has chosen.
-fn with_real_addresses(mut flags: Vec<OsString>, endpoints: &[String]) -> Vec<OsString> {
-    let mut endpoints = endpoints.iter();
-    for at in 0..flags.len() - 1 {
-        if flags[at] == "--address" || flags[at] == "--tcp-address" {
-            flags[at + 1] = endpoints.next().expect("one for each address").into();
-        }
-    }
-    flags
 }
 
 impl Stopped {
+    fn new(mut setup: Setup, endpoints: &[String]) -> Self {
+        let flags = &mut setup.flags;
+        let mut endpoints = endpoints.iter();
+        for at in 0..flags.len() - 1 {
+            if flags[at] == "--address" || flags[at] == "--tcp-address" {
+                flags[at + 1] = endpoints.next().expect("one for each address").into();
+            }
+        }
+        Self { setup }
+    }
+
     /// The log's directory.
     pub fn data(&self) -> &Path {
-        self.data.path()
+        &self.setup.data
     }
 
     /// The command that starts it again.
     pub fn command(&self) -> Command {
         let mut command = command();
-        command.args(&self.flags);
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(&self.setup.flags);
+        command.envs(self.setup.environment.iter().cloned());
         command
     }
 
@@ -236,7 +253,7 @@ impl Stopped {
         let program = Program::start("orden-broker", &mut self.command());
         let addresses = ["--address", "--tcp-address"];
         let is_address = |flag: &&OsString| addresses.iter().any(|address| **flag == **address);
-        let listening = self.flags.iter().filter(is_address).map(|_| {
+        let listening = self.setup.flags.iter().filter(is_address).map(|_| {
             let line = program.line();
             let endpoint = line.strip_prefix("listening on ");
             endpoint.unwrap_or_else(|| panic!("{line:?}")).to_owned()
@@ -244,9 +261,7 @@ impl Stopped {
         let endpoints = listening.collect();
         Broker {
             program,
-            flags: self.flags,
-            environment: self.environment,
-            data: self.data,
+            setup: self.setup,
             endpoints,
         }
     }

@@ -1,6 +1,7 @@
 //! A program that a test runs: its lines as they come, its end, and nothing left behind.
 
 pub mod broker;
+pub mod client;
 pub mod python;
 pub mod status;
 
@@ -50,6 +51,7 @@ pub struct Program {
 }
 
 /// How a program has ended.
+#[derive(Debug)]
 pub struct End {
     status: ExitStatus,
     /// The lines of standard output that nobody had asked for before.
@@ -105,6 +107,12 @@ impl Program {
         writeln!(input, "{line}").expect("the program reads its input");
     }
 
+    /// Writes to its standard input what stands there. One that has ended hears nothing.
+    pub fn type_in(&mut self, text: &str) {
+        let input = self.child.stdin.as_mut().expect("still open");
+        input.write_all(text.as_bytes()).ok();
+    }
+
     /// Its standard input, to write to from elsewhere, and to close.
     pub fn take_input(&mut self) -> ChildStdin {
         self.child.stdin.take().expect("still open")
@@ -116,6 +124,11 @@ impl Program {
             Ok(line) => line,
             Err(error) => panic!("no line from {}: {error}", self.name),
         }
+    }
+
+    /// No line of its standard output is read any more, after the next.
+    pub fn close_output(&mut self) {
+        self.lines = channel().1;
     }
 
     /// How many lines it has written to standard error so far.
@@ -170,6 +183,11 @@ impl Program {
     /// Closes its standard input and waits for its end.
     pub fn end(mut self) -> End {
         drop(self.child.stdin.take());
+        self.end_by_itself()
+    }
+
+    /// Waits for an end that does not come from its input.
+    pub fn end_by_itself(mut self) -> End {
         let mut lines = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
