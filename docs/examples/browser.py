@@ -4,8 +4,8 @@
     ORDEN_ADDRESS=127.0.0.1:8081 uvicorn browser:app
 
 One client for the application; each browser is a cursor into its newest messages, so a browser that
-is slow or away costs nothing. An event's id is its place in the order: when a connection breaks, the
-browser says by itself where it was (Last-Event-ID), and is sent what it has missed.
+is slow or away costs nothing. An event's id is its place in the order: when a connection breaks,
+the browser says by itself where it was (Last-Event-ID), and is sent what it has missed.
 """
 
 import asyncio

@@ -12,4 +12,5 @@ mod faults;
 mod hostile;
 mod interop;
 mod peers;
+mod python;
 mod security;

@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
+import trio
 from conftest import texts
 
 import orden
@@ -280,6 +281,7 @@ def test_a_client_that_is_forgotten_ends_its_thread(broker):
     assert not thread.is_alive()
 
 
+@pytest.mark.long
 def test_a_slow_handler_keeps_its_session(durable):
     """Longer than the broker waits for a sign of life, in one message."""
     with orden.connect(durable.address, "slow") as slow, orden.connect(durable.address) as fast:
@@ -319,3 +321,14 @@ def test_after_a_fork(connect):
     assert "connect here, after the fork" in said
     ana.publish("y")
     assert [message.text for message in texts(ana, 2)] == ["x", "y"]
+
+
+def test_under_trio(broker):
+    async def main():
+        client = await trio.to_thread.run_sync(orden.connect, broker.address, "ana")
+        await trio.to_thread.run_sync(client.publish, "hola")
+        message = await trio.to_thread.run_sync(texts, client, 1)
+        assert message[0].text == "hola"
+        await trio.to_thread.run_sync(client.close)
+
+    trio.run(main)

@@ -5,6 +5,7 @@ import itertools
 import random
 import sqlite3
 
+import pytest
 from programs import EXAMPLES, kill, start, until
 
 import orden
@@ -40,6 +41,9 @@ class Crew:
             except sqlite3.OperationalError:  # it has no tables yet
                 return 0
 
+    def wait_for(self, count):
+        until(lambda: self.count() >= count, f"{count} messages in the replica")
+
     def kill(self, who):
         self.kills[who] += 1
         if who == "broker":
@@ -57,13 +61,14 @@ class Crew:
         importer = self.processes["importer"] = self.importer(0)
         until(lambda: importer.poll() is not None, "the importer's end")
         assert importer.returncode == 0
-        until(lambda: self.count() >= count, f"{count} messages in the replica")
+        self.wait_for(count)
 
     def end(self):
         for process in self.processes.values():
             kill(process)
 
 
+@pytest.mark.long
 def test_kills_lose_nothing_and_repeat_nothing(durable, tmp_path):
     inputs = [f"line {number} {'x' * (number % 97)}" for number in range(120_000)]
     lines = tmp_path / "lines"
@@ -73,8 +78,7 @@ def test_kills_lose_nothing_and_repeat_nothing(durable, tmp_path):
     crew = Crew(durable, tmp_path, lines)
     try:
         for who in whom:
-            count = crew.count()
-            until(lambda: crew.count() >= count + STEP, f"{STEP} messages after {count}")
+            crew.wait_for(crew.count() + STEP)
             crew.kill(who)
         assert crew.count() < len(inputs), "the kills have come too late"
         crew.finish(len(inputs) + 2)

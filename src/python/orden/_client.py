@@ -119,7 +119,9 @@ class Client(ClientBase):
         return self._push(self._encode(data), deadline, timeout)._wait(deadline, timeout)
 
     def publish_json(self, value: object, timeout: float | None = 30) -> int:
-        """Have a value ordered as JSON; see `publish`.
+        """Have a value ordered as JSON.
+
+        Waits as `publish` does, and a crash at this line leaves as much open.
 
         Raises what `publish` does, TypeError and ValueError if the value cannot be JSON.
         """
@@ -204,8 +206,9 @@ class Client(ClientBase):
     def batches(self) -> Iterator[list[Message]]:
         """Give the messages of the order as they have arrived together, a list at a time.
 
-        As many as there are, so that their effects fit into one transaction. Asking for the next
-        list counts the whole one before as processed; a crash repeats it. Otherwise as `__iter__`.
+        As many as there are, so that their effects fit into one transaction. Waits for the next
+        list as long as it takes; asking for it counts the whole one before as processed, and a
+        crash before repeats all of it. Otherwise as `__iter__`.
         """
         for_ever = Deadline(None)
         while True:
@@ -245,7 +248,7 @@ class Client(ClientBase):
 
         Waits until everything sent is confirmed, at most `timeout` seconds, and two more for the
         goodbye. With messages unconfirmed the session stays, as it alone knows whether they are
-        ordered.
+        ordered. A crash at this line loses nothing that is confirmed; the session may stay.
 
         Raises Unconfirmed if some are not; or what has ended the session before they were.
         """

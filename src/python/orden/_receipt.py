@@ -28,9 +28,9 @@ class Receipt:
     __slots__ = ("_core", "_order", "_waiters", "sequence", "size")
 
     def __init__(self, core: _Sender, sequence: int, size: int) -> None:
-        self.sequence = sequence
+        self.sequence: int = sequence
         """The client sequence of the message: the sender's own number for it, from 1."""
-        self.size = size
+        self.size: int = size
         """Bytes of the message."""
         self._core = core
         self._order: int | None = None

@@ -100,7 +100,7 @@ class Receipt:
     def __init__(self, client: Client, receipt: BlockingReceipt) -> None:
         self._client = client
         self._receipt = receipt
-        self.sequence = receipt.sequence
+        self.sequence: int = receipt.sequence
         """The client sequence of the message: the sender's own number for it, from 1."""
 
     def __repr__(self) -> str:
