@@ -47,11 +47,17 @@ class Scene:
         start, *options = rest.split(" ")
         number = int(options.pop(0)) if start in {"at", "last", "resume"} else 0
         self.settings.start = Start(STARTS.index(start), number)
-        self.settings.log_id = int(options[0].removeprefix("log=")) if options else 0
+        found = dict(option.split("=") for option in options)
+        self.settings.log_id = int(found.get("log", 0))
+        self.settings.epoch = int(found.get("epoch", 0))
         self.remake()
 
     def do_by_application(self, _):
         self.settings.by_application = True
+        self.remake()
+
+    def do_known(self, _):
+        self.settings.refuse_unknown = True
         self.remake()
 
     def do_publish_only(self, _):
@@ -76,12 +82,12 @@ class Scene:
         self.settle()
 
     def do_disconnected(self, _):
-        self.machine.disconnected()
+        self.machine.disconnected(self.now)
         self.settle()
 
     def do_unreachable(self, rest):
-        obstacle = Obstacle.KEY_REFUSED if rest == "key" else Obstacle.NOBODY_THERE
-        self.machine.unreachable(obstacle)
+        obstacles = {"key": Obstacle.KEY_REFUSED, "hung-up": Obstacle.HUNG_UP}
+        self.machine.unreachable(self.now, obstacles.get(rest, Obstacle.NOBODY_THERE))
         self.settle()
 
     # The broker.
@@ -206,6 +212,7 @@ def welcome(rest):
     fields = Welcome(False, 1, LOG_ID, 0, 0, 0, 8192, 4 << 20)._asdict()
     keys = {"log": "log_id", "last": "last_sequence", "window": "publish_window"}
     keys |= {"largest": "largest_message", "begin": "begin", "end": "end"}
+    keys |= {"epoch": "epoch"}
     for word in rest.split(" "):
         key, is_set, value = word.partition("=")
         if is_set:
@@ -298,6 +305,9 @@ def ending_shown(ending):
     number, text = ending.number, ending.text
     return {
         EndKind.DEPARTED: "said goodbye",
+        EndKind.UNANSWERED: "the broker has not answered the goodbye: "
+        "the session may still be there",
+        EndKind.UNKNOWN_NAME: "the broker does not know this name",
         EndKind.SUPERSEDED: "another connection has taken this name",
         EndKind.SEQUENCES_TAKEN: "another connection has published under this name, "
         f"up to client sequence {number}",

@@ -2,10 +2,12 @@
 
 import contextlib
 import itertools
+import shutil
 import socket
 import threading
 
 import pytest
+import zmq
 from conftest import texts
 
 import orden
@@ -136,6 +138,54 @@ def test_what_listens_says_nothing(deaf):
 
 def test_what_listens_is_no_broker(mail):
     refused(orden.NoAnswer, "it asks for keys.*or it is no orden broker", mail)
+
+
+def test_what_listens_speaks_zeromq_and_is_no_broker():
+    """A socket that sends back what it is sent, as one does that is connected to itself."""
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as echo:
+        port = echo.bind_to_random_port("tcp://127.0.0.1")
+        frames = []
+
+        def serve():
+            while echo.poll(4000 * PATIENCE):
+                frame = echo.recv_multipart()
+                if frame[1] == b"end":
+                    return
+                frames.append(frame)
+                echo.send_multipart(frame)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        refused(orden.NoAnswer, "is no orden broker: correct", f"127.0.0.1:{port}")
+        with context.socket(zmq.DEALER) as end:
+            end.connect(f"tcp://127.0.0.1:{port}")
+            end.send(b"end")
+            thread.join()
+        assert 1 <= len(frames) < 3 * PATIENCE + 3, "failures above TCP are to be damped"
+
+
+def test_a_goodbye_that_is_not_answered(durable):
+    ana = orden.connect(durable.address, "ana")
+    ana.publish("x")
+    durable.kill()
+    with pytest.raises(orden.NoAnswer, match="its session may still be there"):
+        ana.leave(0.2)
+    ana.close()
+
+
+def test_an_older_copy_of_the_log(durable, tmp_path):
+    durable.stop()
+    shutil.copytree(durable.data, tmp_path / "copy")
+    durable.start()
+    with orden.connect(durable.address, "ana") as ana:
+        ana.publish("x")
+        durable.restart()
+        ana.publish("y")
+        durable.stop()
+        durable.data = tmp_path / "copy"
+        durable.start()
+        with pytest.raises(orden.LogRegressed, match="not the log that the position came from"):
+            ana.publish("z")
 
 
 def test_too_large(broker):

@@ -60,6 +60,7 @@ class ClientBase:
             raise BadArgument("keys are what orden.Keys.read(secret_file, server_file) returns")
         places = endpoints(options.address)
         self._on_exit = options.on_exit or ("leave" if options.name is None else "stay")
+        self._is_named = options.name is not None
         self._receives = options.receive
         self._frame_len = 0
         self._reader = Reader(options.ack)
@@ -129,6 +130,8 @@ class ClientBase:
                 f"the broker at {places} does not know this client's key: have its .key file put "
                 "among those that the broker's --authorized names"
             )
+        if obstacle is Obstacle.NO_BROKER:
+            return NoAnswer(f"what listens at {places} is no orden broker: correct the address")
         if obstacle is Obstacle.OTHER_LANGUAGE and keys is not None:
             return NoAnswer(
                 f"what listens at {places} does not agree to the keys in {keys.source}: the "
@@ -214,15 +217,24 @@ class ClientBase:
         self._core.say_farewell(Farewell(stay, patience))
         return None if timeout is None else timeout + GOODBYE_SECONDS + _SLACK
 
-    def _departed(self, timeout: float | None) -> None:
-        """Raise what is to be said about a client that has gone."""
+    def _departed(self, timeout: float | None, *, stay: bool) -> None:
+        """Raise what is to be said about a client that has gone, once."""
         core = self._core
-        if core.confirmed < core.last_sequence and not core.was_told:
-            raise self._core.unconfirmed(None, timeout)
+        if core.was_told:
+            return
+        if core.confirmed < core.last_sequence:
+            raise core.unconfirmed(None, timeout)
+        is_left = core.is_goodbye_heard or core.has_ended() or core.welcome is None
+        if not (stay or is_left) and self._is_named:
+            core.was_told = True
+            raise NoAnswer(
+                f"the broker has not answered the goodbye of {self.name!r}: its session may still "
+                "be there. Connect and leave() again, or have the broker's operator end it"
+            )
 
     def _depart_blocking(self, timeout: float | None, *, stay: bool) -> None:
         self._thread.join(self._depart(timeout, stay=stay))
-        self._departed(timeout)
+        self._departed(timeout, stay=stay)
 
 
 _FOR_EVER = 10.0**9

@@ -250,7 +250,8 @@ class Client(ClientBase):
         goodbye. With messages unconfirmed the session stays, as it alone knows whether they are
         ordered. A crash at this line loses nothing that is confirmed; the session may stay.
 
-        Raises Unconfirmed if some are not; or what has ended the session before they were.
+        Raises Unconfirmed if some are not; NoAnswer if the goodbye was not answered, so that the
+        session may still be there; or what has ended the session before all that.
         """
         self._depart_blocking(timeout, stay=False)
 

@@ -69,6 +69,7 @@ class Core:
         self.is_connected = False
         self.obstacle: Obstacle | None = None
         self.farewell: Farewell | None = None
+        self.is_goodbye_heard = False
         self.process_id = os.getpid()
         self.is_forked = False
         self._pending: deque[Receipt] = deque()
@@ -167,6 +168,10 @@ class Core:
         """Whether the I/O thread has stopped."""
         return self._reason is not None
 
+    def has_ended(self) -> bool:
+        """Whether something but the application has ended the client."""
+        return self._reason is not None and not isinstance(self._reason(), Closed)
+
     def reason(self) -> Error:
         """Return why the client is over, as an error of its own for each who is told."""
         if self._reason is None:
@@ -212,7 +217,7 @@ class Core:
         """Return the error for messages that are not confirmed: all, or that of `receipt`."""
         first, count = self.confirmed + 1, self.last_sequence - self.confirmed
         within = "" if timeout is None else f" within {timeout:g} s"
-        if self._reason is not None and not isinstance(self._reason(), Closed):
+        if self.has_ended():
             return self.reason()
         shown = f"message {first}" if count == 1 else f"{count} messages, {first} and following,"
         if receipt is not None:

@@ -19,8 +19,10 @@ def error_of(ending: Ending, name: str) -> Error:
     """Return the error that says how a machine has ended, and what to do."""
     number, text = ending.number, ending.text
     match ending.kind:
-        case EndKind.DEPARTED:
+        case EndKind.DEPARTED | EndKind.UNANSWERED:
             return Closed("this client is closed")
+        case EndKind.UNKNOWN_NAME:
+            return SessionOver(f"the broker does not know the name {name!r}")
         case EndKind.SUPERSEDED:
             return Superseded(
                 f"another client has connected as {name!r}, and the newer one has the session: "

@@ -70,6 +70,8 @@ class Route:
 
     def has_failed(self, now: int, obstacle: Obstacle) -> None:
         """Note that the address does not lead to a broker at the moment."""
+        if self.transport is None:
+            return
         if obstacle is Obstacle.NOBODY_THERE and len(self.endpoints) == 1:
             return  # libzmq tries again by itself, ever more slowly
         self._close_socket()

@@ -111,15 +111,15 @@ class Worker:
                 route.is_up(now)
             elif event is Link.DOWN:
                 self._unsent = None
-                machine.disconnected()
+                machine.disconnected(now)
                 route.is_down()
             else:
-                machine.unreachable(event)
+                machine.unreachable(now, event)
                 route.has_failed(now, event)
         machine.tick(now)
         if route.wants_another(now, is_given_up=machine.wants_connection()):
             self._unsent = None
-            machine.disconnected()
+            machine.disconnected(now)
             route.open_next(now)
         self._send(now)
 
@@ -150,12 +150,15 @@ class Worker:
                 break
             if not self.route.has_been_up:
                 # Older than ZMTP 3, as libzmq takes it for: whatever speaks before it is spoken to.
-                machine.unreachable(told.Obstacle.OTHER_LANGUAGE)
+                machine.unreachable(now, told.Obstacle.OTHER_LANGUAGE)
                 self.route.has_failed(now, told.Obstacle.OTHER_LANGUAGE)
                 return False
             new = machine.hear(now, frame)
             if machine.events:
                 self._hear()  # in the order in which it has happened
+            if machine.wants_connection():
+                self.route.has_failed(now, told.Obstacle.NO_BROKER)
+                return False
             if new is not None:
                 if self._look_at is None:
                     self._look_at, self._look_after = now + ACK_DELAY, ACK_DELAY
@@ -189,6 +192,7 @@ class Worker:
                 case told.SkippedAhead(first, following):
                     core.arrived(Skipped(first, following))
                 case told.Ended(ending):
+                    core.is_goodbye_heard = ending.kind is told.EndKind.DEPARTED
                     raise Stopped(partial(error_of, ending, core.shown_name))
                 case _:
                     pass  # what passes by itself: the machine deals with it

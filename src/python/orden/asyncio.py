@@ -302,7 +302,7 @@ class Client(ClientBase):
     async def _go(self, timeout: float | None, *, stay: bool) -> None:
         deadline = Deadline(self._depart(timeout, stay=stay))
         await self._wait(lambda: True, deadline)
-        self._departed(timeout)
+        self._departed(timeout, stay=stay)
 
 
 def _finish(future: asyncio.Future[None]) -> None:

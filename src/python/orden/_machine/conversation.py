@@ -54,8 +54,10 @@ class Liveness(Enum):
 class Session:
     """What there is from the first welcome on."""
 
-    def __init__(self, log_id: int, receiver: Receiver, publishing: Publishing) -> None:
+    def __init__(self, log_id: int, epoch: int, receiver: Receiver, publishing: Publishing) -> None:
         self.log_id = log_id
+        self.epoch = epoch
+        """The broker's, as of its last welcome."""
         self.receiver = receiver
         self.publishing = publishing
 
@@ -81,8 +83,12 @@ class Conversation:
         """When hello was last said."""
         self._is_there = False
         """Whether the owner was told that the broker is there."""
-        self._missed: Obstacle | None = None
-        """Why it is not, as the owner was told."""
+        self._told: dict[Obstacle, int] = {}
+        """When each obstacle was told last, since the broker was there."""
+        self._verdict: Ending | None = None
+        """Why it goes, if its owner has not told it to."""
+        self._goodbye = b""
+        """What it says while it departs."""
 
     def connected(self, now: int) -> None:
         """There is a new connection to the broker."""
@@ -91,28 +97,42 @@ class Conversation:
         self.heard = now
         self._greet(now)
 
-    def disconnected(self) -> None:
+    def disconnected(self, now: int) -> None:
         """The connection is gone, with what was under way on it."""
         if self.phase is Phase.ENDED:
             return
         self.is_pong_due = False
-        may_have_left = self.phase is Phase.DEPARTING
+        was_departing = self.phase is Phase.DEPARTING
         self.phase = Phase.UNCONNECTED
         if self._is_there:
             self._is_there = False
-            self._missed = Obstacle.NOBODY_THERE
+            self._told[Obstacle.NOBODY_THERE] = now
             self.events.append(Away())
         # A connection that is gone is as good as a goodbye that keeps the session; one that does
         # not keep it may have arrived, and must not be followed by another hello.
-        if may_have_left or self.leaving == _wire.goodbye(stay=True):
+        stay = _wire.goodbye(stay=True)
+        if was_departing and self._goodbye != stay:
+            self.end(self._verdict or Ending(EndKind.UNANSWERED))
+        elif was_departing or self.leaving == stay:
             self.end(Ending(EndKind.DEPARTED))
 
-    def unreachable(self, obstacle: Obstacle) -> None:
-        """Note that an attempt to connect has failed; the owner is told once for each reason."""
-        if self.phase is Phase.ENDED or self._is_there or self._missed is obstacle:
+    def unreachable(self, now: int, obstacle: Obstacle) -> None:
+        """Note that an attempt to connect has failed.
+
+        The owner is told once for each reason, and rarely again: reasons may come by turns,
+        several times a second, for ever.
+        """
+        if self.phase is Phase.ENDED or self._is_there:
             return
-        self._missed = obstacle
-        self.events.append(Unreachable(obstacle))
+        told = self._told.get(obstacle)
+        if told is None or now - told >= self.limits.obstacle_again:
+            self._told[obstacle] = now
+            self.events.append(Unreachable(obstacle))
+
+    def no_broker(self, now: int) -> None:
+        """Drop a connection over which comes what no broker says: another may lead to one."""
+        self.disconnected(now)
+        self.unreachable(now, Obstacle.NO_BROKER)
 
     def tick(self, now: int) -> None:
         """Look at silence; all else that has a deadline is looked at when frames are asked for."""
@@ -120,8 +140,8 @@ class Conversation:
             return
         silence = now - self.heard
         if silence >= self.limits.stale_after:
-            self.unreachable(Obstacle.NOBODY_THERE)
-            self.disconnected()
+            self.unreachable(now, Obstacle.NOBODY_THERE)
+            self.disconnected(now)
         elif (
             self.phase is Phase.MEMBER
             and self.liveness is Liveness.HEARD
@@ -139,7 +159,7 @@ class Conversation:
             return self._hello()
         if self.phase is Phase.DEPARTING and self._retry.is_due(now):
             self._retry.tried(now, self.limits.hello_retry_most)
-            return self.leaving
+            return self._goodbye
         return None
 
     def _next_member_frame(self, now: int) -> bytes | None:
@@ -153,8 +173,7 @@ class Conversation:
         if order is not None:
             return _wire.ack(order)
         if self.leaving is not None:
-            self.phase = Phase.DEPARTING
-            self._retry = Retry(now, self.limits.hello_retry)
+            self.depart(now, self.leaving)
             self._retry.tried(now, self.limits.hello_retry_most)
             return self.leaving
         if self.liveness is Liveness.TO_ASK:
@@ -182,10 +201,30 @@ class Conversation:
         self.phase = Phase.GREETING
         self._retry = Retry(at, self.limits.hello_retry)
 
+    def depart(self, now: int, goodbye: bytes) -> None:
+        """Say goodbye until it is answered."""
+        self.phase = Phase.DEPARTING
+        self._goodbye = goodbye
+        self._retry = Retry(now, self.limits.hello_retry)
+
+    def refuse(self, now: int, verdict: Ending) -> None:
+        """End, and take back the session that the hello has begun.
+
+        Otherwise the next to say the name would take it for an older one.
+        """
+        self._verdict = verdict
+        self.depart(now, _wire.goodbye(stay=False))
+
+    def departed(self) -> None:
+        """Note that the goodbye was heard, this time or an earlier one."""
+        if self.phase is Phase.DEPARTING:
+            self.end(self._verdict or Ending(EndKind.DEPARTED))
+
     def welcomed_first(self) -> bool:
         """Open the session; return whether the owner does not know yet that the broker is there."""
         self.phase = Phase.MEMBER
         self.liveness = Liveness.HEARD
+        self._told.clear()
         was_there, self._is_there = self._is_there, True
         return not was_there
 

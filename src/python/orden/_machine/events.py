@@ -11,8 +11,10 @@ from orden._wire import Run, Welcome
 class Obstacle(Enum):
     """Why there is no connection."""
 
-    NOBODY_THERE = "nothing answers"
-    OTHER_LANGUAGE = "what answers speaks otherwise"
+    NOBODY_THERE = "the connection is not accepted, or nothing is said over it"
+    OTHER_LANGUAGE = "the other side does not understand us"
+    HUNG_UP = "the other side ends the connection before anything is said"
+    NO_BROKER = "the other side speaks ZeroMQ, but says what no broker says"
     KEY_REFUSED = "the broker does not know the key"
 
 
@@ -20,11 +22,13 @@ class EndKind(Enum):
     """Why a machine has ended."""
 
     DEPARTED = "departed"
+    UNANSWERED = "unanswered"
     SUPERSEDED = "superseded"
     SEQUENCES_TAKEN = "sequences_taken"
     LOG_REGRESSED = "log_regressed"
     CONFIRMED_LOST = "confirmed_lost"
     SESSION_ENDED = "session_ended"
+    UNKNOWN_NAME = "unknown_name"
     SEQUENCE_REUSED = "sequence_reused"
     SEQUENCE_AHEAD = "sequence_ahead"
     REFUSED = "refused"
@@ -44,7 +48,7 @@ class Away:
 
 @dataclass(frozen=True)
 class Unreachable:
-    """The broker cannot be reached; reported once for each reason."""
+    """The broker cannot be reached; each reason is reported once, and rarely again."""
 
     obstacle: Obstacle
 

@@ -36,24 +36,39 @@ class Participant(Conversation):
         try:
             heard = _wire.decode(frame)
         except DecodeError as error:
-            self.events.append(Undecodable(error.reason))
+            self._undecodable(now, error)
             return None
-        # Only a frame of the broker's is a sign of life: a socket can be connected to itself.
-        self.heard = now
-        self.liveness = Liveness.HEARD
         if isinstance(heard, _wire.Messages):
             return self._deliver(now, frame)
+        self._is_alive(now, heard)
         if isinstance(heard, list):
             self._confirmed(now, heard)
         elif isinstance(heard, Welcome):
-            self._welcomed(heard)
+            self._welcomed(now, heard)
         elif isinstance(heard, Refusal):
             self._refused(now, heard)
         elif isinstance(heard, _wire.Goodbye):
-            self._departed()
+            self.departed()
         elif isinstance(heard, _wire.Ping):
             self.is_pong_due = True
         return None
+
+    def _is_alive(self, now: int, heard: _wire.Heard) -> None:
+        """Note that the broker is there.
+
+        Nothing else keeps a connection: bytes that come back to us because it leads to ourselves
+        are no sign of a broker's life, and neither are pings of one that does not answer a hello.
+        """
+        if self.phase is Phase.GREETING and isinstance(heard, _wire.Ping | _wire.Pong):
+            return
+        self.liveness = Liveness.HEARD
+        self.heard = now
+
+    def _undecodable(self, now: int, error: DecodeError) -> None:
+        if self.phase is Phase.GREETING:
+            self.no_broker(now)
+        else:
+            self.events.append(Undecodable(error.reason))
 
     def _deliver(self, now: int, frame: bytes) -> tuple[int, int] | None:
         session = self.session
@@ -62,13 +77,14 @@ class Participant(Conversation):
         try:
             arrival = session.receiver.arrived(now, frame, session.log_id)
         except DecodeError as error:
-            self.events.append(Undecodable(error.reason))
+            self._undecodable(now, error)
             return None
+        self._is_alive(now, _wire.Messages())
         if arrival is Arrival.GAP:
             self.greet_again(now)
         return arrival if isinstance(arrival, tuple) else None
 
-    def _welcomed(self, welcome: Welcome) -> None:
+    def _welcomed(self, now: int, welcome: Welcome) -> None:
         """Open the session.
 
         A welcome that was not waited for answers a hello that was said twice.
@@ -78,7 +94,10 @@ class Participant(Conversation):
         try:
             self._open(welcome)
         except EndedBy as error:
-            self.end(error.ending)
+            if error.ending.kind is EndKind.UNKNOWN_NAME:
+                self.refuse(now, error.ending)
+            else:
+                self.end(error.ending)
             return
         self._has_complained = False
         if self.welcomed_first():
@@ -92,22 +111,28 @@ class Participant(Conversation):
         if session.log_id != welcome.log_id:
             text = "the broker has another log than before"
             raise EndedBy(Ending(EndKind.LOG_REGRESSED, welcome.end, text))
+        _check_epoch(welcome, session.epoch)
         if not welcome.known:
             # What the broker remembered of our publishing is gone, and to repeat what is
             # unconfirmed could order it twice.
             raise EndedBy(Ending(EndKind.SESSION_ENDED))
         session.publishing.resumed(welcome)
+        session.epoch = welcome.epoch
         self._skipped(session.receiver.resumed(welcome.begin))
 
     def _open_first(self, welcome: Welcome) -> None:
         settings = self.settings
         # A program that was started anew, and knows the log from the time before.
         goes_on = settings.log_id == welcome.log_id
+        if goes_on:
+            _check_epoch(welcome, settings.epoch)
         if goes_on and settings.first_sequence is not None and not welcome.known:
             raise EndedBy(Ending(EndKind.SESSION_ENDED))
+        if settings.refuse_unknown and not welcome.known:
+            raise EndedBy(Ending(EndKind.UNKNOWN_NAME))
         receiver = Receiver(welcome.begin, self.limits, by_application=settings.by_application)
         publishing = Publishing(welcome, settings.first_sequence, self.limits)
-        self.session = Session(welcome.log_id, receiver, publishing)
+        self.session = Session(welcome.log_id, welcome.epoch, receiver, publishing)
 
     def _confirmed(self, now: int, runs: list[Run]) -> None:
         if self.session is None:
@@ -131,7 +156,7 @@ class Participant(Conversation):
         name = CODES.get(code)
         if name == "no_session":
             if self.phase is Phase.DEPARTING:
-                self._departed()
+                self.departed()
             else:
                 self.greet_again(now)
         elif name in _ENDINGS:
@@ -149,11 +174,6 @@ class Participant(Conversation):
             self.events.append(Complaint(code, text))
             if name == "ack_ahead":
                 self.greet_again(now)
-
-    def _departed(self) -> None:
-        """Note that the goodbye was heard, this time or an earlier one."""
-        if self.phase is Phase.DEPARTING:
-            self.end(Ending(EndKind.DEPARTED))
 
     def _sequence_gap(self, now: int, expected: int) -> None:
         if self.session is None:
@@ -184,6 +204,17 @@ _ENDINGS = {
     "log_regressed": EndKind.LOG_REGRESSED,
     "sequence_reused": EndKind.SEQUENCE_REUSED,
 }
+
+
+def _check_epoch(welcome: Welcome, known: int) -> None:
+    """Raise EndedBy if the broker's epoch is lower than it was.
+
+    It raises its epoch at each start, so a lower one is an older copy's: a restored backup,
+    perhaps, in which numbers that were seen may go to other messages.
+    """
+    if welcome.epoch < known:
+        text = f"the broker has an older copy of its log: epoch {welcome.epoch} after {known}"
+        raise EndedBy(Ending(EndKind.LOG_REGRESSED, welcome.end, text))
 
 
 def _follows(before: Run, run: Run) -> bool:

@@ -21,6 +21,12 @@ class Settings:
     start: Start = field(default_factory=lambda: Start(NOW, 0))
     log_id: int = 0
     """The log that a position in `start` refers to; 0 if that is not known."""
+    epoch: int = 0
+    """The last epoch of that log that is known of. A broker whose epoch is lower has an older copy
+    of the log: its numbers may stand for other messages, so it is not followed."""
+    refuse_unknown: bool = False
+    """Whether to end where the broker does not know the name, and take back the session that the
+    hello has begun: what an earlier one has published is not known any more."""
     receive: bool = True
     by_application: bool = False
     """Whether the application says what is processed; otherwise what is handed out is."""
@@ -55,6 +61,8 @@ class Limits:
     """The least time between two hellos."""
     hello_retry: int = SECOND
     hello_retry_most: int = 10 * SECOND
+    obstacle_again: int = 600 * SECOND
+    """The least time between two reports of the same obstacle, while there is no session."""
     ping_after: int = 10 * SECOND
     """Silence after which the broker is asked whether it is there."""
     stale_after: int = 40 * SECOND
