@@ -17,6 +17,8 @@ mod log_error;
 mod logging;
 #[path = "broker/security.rs"]
 mod security;
+#[path = "broker/startup.rs"]
+mod startup;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -53,7 +55,8 @@ fn look_at_log(command: &LogCommand) -> ExitCode {
 fn make_keys(command: security::Command) -> ExitCode {
     match command.run() {
         Ok(text) => {
-            println!("{text}");
+            // The files are made, whether or not anybody reads where.
+            writeln!(std::io::stdout(), "{text}").ok();
             ExitCode::SUCCESS
         }
         Err(error) => fail(exit_code(&error), &error, hint(&error)),
@@ -65,10 +68,18 @@ fn serve_and_report(options: &Serve) -> ExitCode {
         let hint = "give --curve-key and --authorized, or say --insecure if that is what you want";
         return fail(1, &why, hint);
     }
+    if let Some((why, hint)) = options.contradiction() {
+        return fail(1, &why, hint);
+    }
     if let Err(error) = options.logging.start() {
         return fail(3, &error, "give --log-file a file that can be written");
     }
-    match serve(options) {
+    if let Some(why) = startup::too_few_descriptors() {
+        return fail(3, &why, "raise it: ulimit -n, or LimitNOFILE= in systemd");
+    }
+    let served = serve(options);
+    log::logger().flush();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Broker(error)) => fail(exit_code(&error), &error, hint(&error)),
         #[cfg(feature = "http")]
@@ -104,22 +115,21 @@ fn serve(cli: &Serve) -> Result<(), Failure> {
     #[cfg(feature = "http")]
     let http = cli.http.prepare(&config)?;
     let broker = Broker::start(&config)?;
-    let mut stdout = std::io::stdout();
-    for endpoint in broker.endpoints() {
-        writeln!(stdout, "listening on {endpoint}")?;
-    }
+    watch_signals(signals, &broker)?;
+    #[cfg_attr(
+        not(feature = "http"),
+        expect(unused_mut, reason = "one endpoint more with HTTP")
+    )]
+    let mut endpoints = broker.endpoints().to_vec();
     #[cfg(feature = "http")]
     let _served = match http {
         None => None,
         Some(prepared) => {
-            let address = prepared.address();
-            let served = prepared.serve(broker.outside())?;
-            writeln!(stdout, "listening on http://{address}")?;
-            Some(served)
+            endpoints.push(format!("http://{}", prepared.address()));
+            Some(prepared.serve(broker.outside())?)
         }
     };
-    stdout.flush()?;
-    watch_signals(signals, &broker)?;
+    startup::announce(&endpoints)?;
     Ok(broker.wait()?)
 }
 
@@ -198,7 +208,7 @@ fn exit_code(error: &Error) -> u8 {
 
 fn hint(error: &Error) -> &'static str {
     match error {
-        Error::Bind { .. } => "is another program using this address? port 0 takes any free one",
+        Error::Bind { source, .. } => startup::bind_hint(source),
         Error::Store(error) if error.is_damage() => RESTORE,
         Error::Store(orden::store::Error::FileSizeLimit { .. }) => {
             "raise it (ulimit -f, LimitFSIZE=), or give --segment-bytes less"
@@ -211,9 +221,12 @@ fn hint(error: &Error) -> &'static str {
 
 /// Says what went wrong in one line, and what one can do in a second.
 fn fail(code: u8, error: &dyn Display, hint: &str) -> ExitCode {
-    eprintln!("orden-broker: {error}");
-    if !hint.is_empty() {
-        eprintln!("hint: {hint}");
-    }
+    let hint = match hint {
+        "" => String::new(),
+        hint => format!("hint: {hint}\n"),
+    };
+    let text = format!("orden-broker: {error}\n{hint}");
+    // The exit code says it, too.
+    std::io::stderr().write_all(text.as_bytes()).ok();
     ExitCode::from(code)
 }

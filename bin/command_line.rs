@@ -17,7 +17,13 @@ pub(crate) const STYLES: Styles = Styles::styled()
 /// Reads the command line. What it does not allow is said on stderr, and the process is to exit
 /// with 1; what it asks to be told, help or the version, on stdout, with 0.
 pub(crate) fn parse<C: Parser>() -> Result<C, ExitCode> {
-    let matches = without_empty_variables(C::command()).try_get_matches();
+    let mut command = without_empty_variables(C::command());
+    // Of a subcommand, the variables of other flags are none of its business.
+    let first = std::env::args_os().nth(1);
+    if first.is_some_and(|first| command.find_subcommand(&first).is_some()) {
+        command = command.mut_args(|arg| arg.env(Resettable::Reset));
+    }
+    let matches = command.try_get_matches();
     let parsed = matches.and_then(|matches| C::from_arg_matches(&matches));
     parsed.map_err(|error| {
         // Nobody is left to tell when the stream is closed.

@@ -1,10 +1,11 @@
 //! What the broker can be told on its command line.
 
-use std::path::PathBuf;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{BoolishValueParser, RangedU64ValueParser};
+use clap::{Args, Parser, Subcommand, value_parser};
 use orden::broker::{Config, Error, Storage, Sync};
 use orden::core::Limits;
 use orden::net::Address;
@@ -98,16 +99,20 @@ pub(crate) struct Journal {
     /// How large each of the log's files is, made ready ahead of its use; at least what some of
     /// the largest messages need
     #[arg(long, env = "ORDEN_SEGMENT_BYTES", value_name = "BYTES",
-        default_value_t = store::DEFAULT_SEGMENT_BYTES)]
+        default_value_t = store::DEFAULT_SEGMENT_BYTES,
+        value_parser = at_most(SEGMENT_BYTES_MAX))]
     pub(crate) segment_bytes: u64,
     /// Delete the oldest segments once the log has more than so many bytes (default: keep all)
-    #[arg(long, env = "ORDEN_RETAIN_BYTES", value_name = "BYTES")]
+    #[arg(long, env = "ORDEN_RETAIN_BYTES", value_name = "BYTES",
+        value_parser = value_parser!(u64).range(1..))]
     pub(crate) retain_bytes: Option<u64>,
     /// Delete segments whose newest message is older than so many seconds (default: keep all)
-    #[arg(long, env = "ORDEN_RETAIN_AGE", value_name = "SECONDS")]
+    #[arg(long, env = "ORDEN_RETAIN_AGE", value_name = "SECONDS",
+        value_parser = value_parser!(u64).range(1..=CENTURY))]
     pub(crate) retain_age: Option<u64>,
     /// Delete the oldest segments once the log has more than so many messages (default: keep all)
-    #[arg(long, env = "ORDEN_RETAIN_MESSAGES", value_name = "COUNT")]
+    #[arg(long, env = "ORDEN_RETAIN_MESSAGES", value_name = "COUNT",
+        value_parser = value_parser!(u64).range(1..))]
     pub(crate) retain_messages: Option<u64>,
 }
 
@@ -116,20 +121,31 @@ pub(crate) struct Journal {
 pub(crate) struct Delivery {
     /// The most bytes of one message
     #[arg(long, env = "ORDEN_MAX_MESSAGE_BYTES", value_name = "BYTES",
-        default_value_t = Limits::default().message_bytes)]
+        default_value_t = Limits::default().message_bytes,
+        value_parser = size(1..=MESSAGE_BYTES_MAX))]
     pub(crate) max_message_bytes: usize,
     /// Ask a native member that was silent for so many seconds whether it is there
     #[arg(long, env = "ORDEN_PING_AFTER", value_name = "SECONDS",
-        default_value_t = Limits::default().ping_after.as_secs())]
+        default_value_t = Limits::default().ping_after.as_secs(),
+        value_parser = value_parser!(u64).range(1..=CENTURY))]
     pub(crate) ping_after: u64,
     /// Take a native member that was silent for so many seconds for away
     #[arg(long, env = "ORDEN_AWAY_AFTER", value_name = "SECONDS",
-        default_value_t = Limits::default().away_after.as_secs())]
+        default_value_t = Limits::default().away_after.as_secs(),
+        value_parser = value_parser!(u64).range(1..=CENTURY))]
     pub(crate) away_after: u64,
     /// End the session of a member that was away for so many seconds (default: never)
-    #[arg(long, env = "ORDEN_SESSION_TIMEOUT", value_name = "SECONDS")]
+    #[arg(long, env = "ORDEN_SESSION_TIMEOUT", value_name = "SECONDS",
+        value_parser = value_parser!(u64).range(1..=CENTURY))]
     pub(crate) session_timeout: Option<u64>,
 }
+
+/// 100 years, in seconds: nobody waits longer, and a clock cannot count much further.
+const CENTURY: u64 = 100 * 365 * 86_400;
+/// The largest message: the broker holds some of them at a time in memory.
+const MESSAGE_BYTES_MAX: u64 = 256 << 20;
+/// The largest file of the log: it is filled with zeros before it is used.
+const SEGMENT_BYTES_MAX: u64 = 64 << 30;
 
 const AFTER_HELP: &str = "\
 Every flag can also be given as an environment variable, ORDEN_… in capitals.
@@ -150,7 +166,15 @@ impl Serve {
             }
         } else {
             let mut options = store::Options::new(&journal.data);
-            options.segment_bytes = journal.segment_bytes.max(self.least_segment());
+            options.segment_bytes = self.segment_bytes();
+            if options.segment_bytes > journal.segment_bytes {
+                log::warn!(
+                    "--segment-bytes {} is too small for messages of up to {} bytes: {} are taken",
+                    journal.segment_bytes,
+                    self.delivery.max_message_bytes,
+                    options.segment_bytes
+                );
+            }
             options.retain_bytes = journal.retain_bytes;
             options.retain_age = journal.retain_age.map(Duration::from_secs);
             options.retain_messages = journal.retain_messages;
@@ -187,10 +211,67 @@ impl Serve {
         zmq.or_else(|| flags.refuses(tcp?, false))
     }
 
+    /// Which settings do not go together, and what to do about it.
+    pub(crate) fn contradiction(&self) -> Option<(String, &'static str)> {
+        let Delivery {
+            ping_after,
+            away_after,
+            ..
+        } = self.delivery;
+        if away_after < ping_after {
+            let why = format!(
+                "--away-after {away_after} is below --ping-after {ping_after}: a member would be \
+                 away before it is asked"
+            );
+            return Some((why, "give --away-after more than --ping-after"));
+        }
+        let journal = &self.journal;
+        let (segment, room) = (self.segment_bytes(), capacity(&journal.data)?);
+        // Two of them are made ready, full of zeros.
+        (!journal.in_memory && segment.saturating_mul(2) > room).then(|| {
+            let why = format!(
+                "two files of {segment} bytes do not fit where {} is, which has {room} in all",
+                journal.data.display()
+            );
+            let hint = "give --segment-bytes less, or --data a place that is larger";
+            (why, hint)
+        })
+    }
+
+    fn segment_bytes(&self) -> u64 {
+        self.journal.segment_bytes.max(self.least_segment())
+    }
+
     /// A file that could not take what one round brings would be left for the next at once, which
     /// could not either.
     fn least_segment(&self) -> u64 {
         let batches = 2 * Limits::default().batch_bytes;
         4 * (batches.saturating_add(self.delivery.max_message_bytes)) as u64
     }
+}
+
+/// The bytes of the file system on which a directory is, or is going to be; `None` if it does not
+/// say.
+fn capacity(directory: &Path) -> Option<u64> {
+    let mut there = directory.ancestors();
+    let system = there.find_map(|place| {
+        let place = if place.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            place
+        };
+        rustix::fs::statvfs(place).ok()
+    })?;
+    // Some virtual ones have no size.
+    let bytes = system.f_blocks.saturating_mul(system.f_frsize);
+    (bytes > 0).then_some(bytes)
+}
+
+/// A number of bytes or of things, within bounds.
+pub(crate) fn size(bounds: RangeInclusive<u64>) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(bounds)
+}
+
+fn at_most(bound: u64) -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(..=bound)
 }

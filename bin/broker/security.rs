@@ -11,6 +11,8 @@ use orden::net::Address;
 use orden::net::{generate_keys, read_secret_key};
 use orden::wire::Name;
 
+use crate::flags::size;
+
 /// What the program does instead of serving.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -65,28 +67,33 @@ pub(crate) struct Flags {
     insecure: bool,
     /// The most bytes of a name
     #[arg(long, env = "ORDEN_MAX_NAME_BYTES", value_name = "BYTES",
-        default_value_t = Limits::default().name_bytes)]
+        default_value_t = Limits::default().name_bytes,
+        value_parser = size(1..=255))]
     max_name_bytes: usize,
     /// The most members, present or away
     #[arg(long, env = "ORDEN_MAX_MEMBERS", value_name = "COUNT",
-        default_value_t = Limits::default().members)]
+        default_value_t = Limits::default().members,
+        value_parser = size(1..=10_000_000))]
     max_members: usize,
     /// The most names that one key can have in use
     #[arg(long, env = "ORDEN_MAX_NAMES_PER_KEY", value_name = "COUNT",
-        default_value_t = Limits::default().names_per_key)]
+        default_value_t = Limits::default().names_per_key,
+        value_parser = size(1..=10_000_000))]
     max_names_per_key: usize,
     /// The most connections that are accepted from one address in a second
     #[arg(long, env = "ORDEN_MAX_CONNECTIONS_PER_SECOND", value_name = "COUNT",
-        default_value_t = ConnectionLimits::default().connections_a_second)]
+        default_value_t = ConnectionLimits::default().connections_a_second,
+        value_parser = clap::value_parser!(u32).range(1..))]
     max_connections_per_second: u32,
     /// The most bytes on their way to a member
     #[arg(long, env = "ORDEN_MAX_IN_FLIGHT_BYTES", value_name = "BYTES",
-        default_value_t = Limits::default().window_bytes)]
+        default_value_t = Limits::default().window_bytes,
+        value_parser = size(1..=1 << 30))]
     max_in_flight_bytes: usize,
     /// The most stretches of the log that are read at a time for those who are behind
     #[arg(long, env = "ORDEN_MAX_CATCH_UPS", value_name = "COUNT",
         default_value_t = Limits::default().catch_ups,
-        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+        value_parser = size(1..=10_000))]
     max_catch_ups: usize,
     /// How long a handshake may take; with keys, who says nothing for twice as long is cut off
     #[arg(long, env = "ORDEN_HANDSHAKE_TIMEOUT", value_name = "SECONDS",

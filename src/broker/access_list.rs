@@ -1,9 +1,10 @@
-//! The access list: the keys that may connect, read at start and again whenever it changes.
+//! The access list: the keys that may connect, read at start and again whenever it has changed.
 //!
-//! A list that cannot be read leaves in force what was read before; it never admits a new key.
+//! A list is read while others write it. So a change is acted on only once two looks in a row have
+//! found the same, and an empty list, as a volume that is not mounted leaves it, only after
+//! seconds. A list that is gone or cannot be read leaves in force what was read before; it never
+//! admits a new key.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,15 +12,19 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::exchange::Inbound;
+use super::key_list::{KeyList, Seen, look};
 use crate::core::Grants;
 use crate::net::KeyError;
-use crate::net::key_file::{self, KeyFile};
 use crate::wire::PublicKey;
 
 /// How often the files are looked at: a removed key is out within a second.
-const EVERY: Duration = Duration::from_millis(400);
-/// The extension of public key files, as pyzmq has it.
-const PUBLIC: &str = "key";
+const INTERVAL: Duration = Duration::from_millis(250);
+/// Looks in a row that must find the same list before it is in force.
+const LOOKS: u32 = 2;
+/// The same for a list without a key: five seconds.
+const LOOKS_EMPTY: u32 = 20;
+/// Looks from one complaint about a list that cannot be read to the next: ten seconds.
+const LOOKS_COMPLAINT: u32 = 40;
 
 /// The keys in force, for the thread that answers handshakes. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -41,26 +46,41 @@ impl AuthorizedKeys {
 #[derive(Debug)]
 pub(super) struct AccessList {
     path: PathBuf,
-    seen: Vec<Seen>,
+    list: KeyList,
+    /// How the files looked when they were read last, and for how many looks they have since.
+    seen: Seen,
+    looks: u32,
+    /// What was read at `seen`, and is not in force yet.
+    pending: Option<Grants>,
+    in_force: Grants,
+    /// Looks in a row that found no list.
+    failures: u32,
     keys: AuthorizedKeys,
 }
 
-/// How a file looked: any change of it shows here.
-type Seen = (PathBuf, u64, u64, i64, i64);
-
 impl AccessList {
     /// Reads the list for the first time.
+    ///
+    /// # Errors
+    /// The list is not there, or cannot be read as a whole.
     pub(super) fn open(path: &Path) -> Result<(Self, Grants), KeyError> {
-        let seen = look(path).map_err(|error| KeyError::file(path, &error))?;
-        let grants = read(path)?;
+        let seen = look(path)?;
+        let mut list = KeyList::default();
+        warn_of(&list.read(path)?);
+        let grants = list.grants();
         let keys = AuthorizedKeys::default();
         keys.replace(grants.clone());
-        let list = Self {
+        let authorized = Self {
             path: path.to_owned(),
+            list,
             seen,
+            looks: 0,
+            pending: None,
+            in_force: grants.clone(),
+            failures: 0,
             keys,
         };
-        Ok((list, grants))
+        Ok((authorized, grants))
     }
 
     /// The keys in force.
@@ -70,75 +90,144 @@ impl AccessList {
 
     /// Tells the sequencer of every change, until `stop` is gone.
     pub(super) fn watch(mut self, stop: &Receiver<()>, inbound: &Sender<Inbound>) {
-        while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(EVERY) {
-            // Before the files are read: what changes meanwhile is seen the next time.
-            let Ok(seen) = look(&self.path) else {
+        while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(INTERVAL) {
+            let Some(grants) = self.look_again() else {
                 continue;
             };
-            if seen == self.seen {
-                continue;
+            log::info!("{} keys are authorized now", grants.len());
+            // First for new connections, then for those that are there.
+            self.keys.replace(grants.clone());
+            if inbound.send(Inbound::Grants(grants)).is_err() {
+                return;
             }
-            self.seen = seen;
-            match read(&self.path) {
-                Ok(grants) => {
-                    log::info!("{} keys are authorized now", grants.len());
-                    // First for new connections, then for those that are there.
-                    self.keys.replace(grants.clone());
-                    if inbound.send(Inbound::Grants(grants)).is_err() {
-                        return;
-                    }
+        }
+    }
+
+    /// Looks at the list; says what is in force from now on, if that is something else.
+    fn look_again(&mut self) -> Option<Grants> {
+        match self.read_if_changed() {
+            Ok(()) => {
+                if self.failures > 0 {
+                    log::info!("{}: can be read again", self.path.display());
+                    self.failures = 0;
                 }
-                Err(error) => {
+                self.settle()
+            }
+            Err(error) => {
+                if self.failures.is_multiple_of(LOOKS_COMPLAINT) {
                     log::error!("{error}; the keys that were authorized before still are");
                 }
+                self.failures = self.failures.saturating_add(1);
+                None
             }
         }
     }
-}
 
-/// How the files look now, without reading them.
-fn look(path: &Path) -> std::io::Result<Vec<Seen>> {
-    let mut seen = Vec::new();
-    for file in files(path)? {
-        let data = fs::metadata(&file)?;
-        let changed = data.ctime() ^ (data.ctime_nsec() << 32);
-        seen.push((file, data.ino(), data.len(), data.mtime_nsec(), changed));
-    }
-    Ok(seen)
-}
-
-fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path)? {
-        let file = entry?.path();
-        if file
-            .extension()
-            .is_some_and(|extension| extension == PUBLIC)
-        {
-            files.push(file);
+    fn read_if_changed(&mut self) -> Result<(), KeyError> {
+        // Before the files are read: what changes meanwhile is seen the next time.
+        let seen = look(&self.path)?;
+        if seen == self.seen && self.failures == 0 {
+            self.looks = self.looks.saturating_add(1);
+            return Ok(());
         }
+        let passed_over = self.list.read(&self.path)?;
+        self.seen = seen;
+        self.looks = 1;
+        warn_of(&passed_over);
+        let grants = self.list.grants();
+        if grants.is_empty() && !self.in_force.is_empty() {
+            log::warn!(
+                "{}: no key is authorized any more; if that stays so for {} s, it is believed",
+                self.path.display(),
+                (INTERVAL * LOOKS_EMPTY).as_secs()
+            );
+        }
+        self.pending = Some(grants);
+        Ok(())
     }
-    files.sort();
-    Ok(files)
+
+    /// What was read, once it has stayed for long enough.
+    fn settle(&mut self) -> Option<Grants> {
+        let needed = match &self.pending {
+            Some(grants) if grants.is_empty() => LOOKS_EMPTY,
+            _ => LOOKS,
+        };
+        let grants = (self.looks >= needed).then(|| self.pending.take())??;
+        let is_new = grants != self.in_force;
+        self.in_force = grants.clone();
+        is_new.then_some(grants)
+    }
 }
 
-fn read(path: &Path) -> Result<Grants, KeyError> {
-    let single = !path.is_dir();
-    let mut keys = Vec::new();
-    for file in files(path).map_err(|error| KeyError::file(path, &error))? {
-        let bytes = fs::read(&file).map_err(|error| KeyError::file(&file, &error))?;
-        match KeyFile::decode(&bytes) {
-            Ok(key) => keys.push(key),
-            // A single file may also be a list of keys.
-            Err(_) if single => {
-                let list = key_file::decode_list(&bytes);
-                keys.extend(list.map_err(|bad| KeyError::file(&file, &bad))?);
-            }
-            Err(bad) => return Err(KeyError::file(&file, &bad)),
-        }
+/// Nothing that is passed over disables the rest; but its owner may think that it counts.
+fn warn_of(passed_over: &[KeyError]) {
+    for error in passed_over {
+        log::warn!("the list of keys: {error}");
     }
-    Ok(Grants::new(keys.into_iter().map(KeyFile::into_grant)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::net::generate_keys;
+
+    /// A list with these keys, and its directory.
+    fn stage(names: &[&str]) -> (TempDir, AccessList) {
+        let directory = TempDir::new().unwrap();
+        for name in names {
+            generate_keys(directory.path(), name, Vec::new()).unwrap();
+        }
+        let (authorized, grants) = AccessList::open(directory.path()).unwrap();
+        assert_eq!(grants.len(), names.len());
+        (directory, authorized)
+    }
+
+    #[test]
+    fn a_change_counts_once_it_was_the_same_twice() {
+        let (directory, mut authorized) = stage(&["ana", "bea"]);
+        assert_eq!(authorized.look_again(), None);
+        fs::remove_file(directory.path().join("bea.key")).unwrap();
+        assert_eq!(authorized.look_again(), None, "others may be writing");
+        // It changes once more before it was the same twice.
+        generate_keys(directory.path(), "eva", Vec::new()).unwrap();
+        assert_eq!(authorized.look_again(), None);
+        assert_eq!(authorized.look_again().map(|grants| grants.len()), Some(2));
+        assert_eq!(authorized.look_again(), None, "it is known already");
+    }
+
+    #[test]
+    fn what_is_put_back_in_time_was_never_gone() {
+        let (directory, mut authorized) = stage(&["ana"]);
+        let ana = directory.path().join("ana.key");
+        let text = fs::read(&ana).unwrap();
+        fs::remove_file(&ana).unwrap();
+        for _ in 0..LOOKS_EMPTY - 1 {
+            assert_eq!(authorized.look_again(), None, "an empty list is doubted");
+        }
+        fs::write(&ana, text).unwrap();
+        for _ in 0..2 * LOOKS_EMPTY {
+            assert_eq!(authorized.look_again(), None);
+        }
+        fs::remove_file(&ana).unwrap();
+        let news = (0..LOOKS_EMPTY).find_map(|_| authorized.look_again());
+        assert_eq!(news.map(|grants| grants.len()), Some(0));
+    }
+
+    #[test]
+    fn a_list_that_is_gone_leaves_the_keys_in_force() {
+        let (directory, mut authorized) = stage(&["ana"]);
+        let elsewhere = directory.path().with_extension("away");
+        fs::rename(directory.path(), &elsewhere).unwrap();
+        for _ in 0..2 * LOOKS_EMPTY {
+            assert_eq!(authorized.look_again(), None);
+        }
+        assert!(authorized.failures > 0, "it is complained about");
+        fs::rename(&elsewhere, directory.path()).unwrap();
+        assert_eq!(authorized.look_again(), None);
+        assert_eq!(authorized.failures, 0);
+    }
 }

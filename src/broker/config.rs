@@ -11,6 +11,9 @@ use crate::store;
 use crate::store::medium::Medium;
 use crate::wire::SecretKey;
 
+/// What is synced less often than this is rather not synced.
+const SYNC_PERIOD_MAX: Duration = Duration::from_hours(1);
+
 /// Everything that a broker can be told.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -90,7 +93,7 @@ pub struct BadSync;
 
 impl fmt::Display for BadSync {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected always, a number of milliseconds, or never")
+        f.write_str("expected always, a number of milliseconds up to an hour, or never")
     }
 }
 
@@ -105,8 +108,10 @@ impl FromStr for Sync {
             "always" => Ok(Self::Always),
             "never" => Ok(Self::Never),
             _ => {
-                let period = text.parse().map_err(|_| BadSync)?;
-                Ok(Self::Every(Duration::from_millis(period)))
+                let period = Duration::from_millis(text.parse().map_err(|_| BadSync)?);
+                (period <= SYNC_PERIOD_MAX)
+                    .then_some(Self::Every(period))
+                    .ok_or(BadSync)
             }
         }
     }

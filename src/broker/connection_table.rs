@@ -6,15 +6,15 @@
 //! connection to be open.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::time::Duration;
 
 use crate::core::{Proof, Route, Time, Transport};
+use crate::net::peer::Peer;
 
 /// A connection to cut: its descriptor's number, and who has to be at its other end for the
 /// number not to have gone to another.
-pub(super) type Cut = (RawFd, SocketAddr);
+pub(super) type Cut = (RawFd, Peer);
 
 /// The connections of the ROUTER.
 #[derive(Debug)]
@@ -23,19 +23,8 @@ pub(super) struct ConnectionTable {
     open: HashMap<RawFd, Open>,
     /// The newest number there was when the last connection of a descriptor ended.
     ended: HashMap<RawFd, u64>,
-    /// How many were accepted from an address in this second.
-    accepted: HashMap<IpAddr, u32>,
-    second: Time,
-    bounds: Bounds,
-}
-
-/// Limits for connections.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// The most connections that are accepted from one address in a second.
-    pub(super) a_second: u32,
     /// How long a connection may be open without a message; `None`: without limit.
-    pub(super) silence: Option<Duration>,
+    silence: Option<Duration>,
 }
 
 /// A connection that has spoken.
@@ -47,7 +36,7 @@ struct Heard {
 
 #[derive(Debug)]
 struct Open {
-    peer: Option<SocketAddr>,
+    peer: Option<Peer>,
     since: Time,
     /// Numbers up to this are those of connections that had the descriptor before.
     after: u64,
@@ -56,24 +45,17 @@ struct Open {
 }
 
 impl ConnectionTable {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(silence: Option<Duration>) -> Self {
         Self {
             by_id: HashMap::new(),
             open: HashMap::new(),
             ended: HashMap::new(),
-            accepted: HashMap::new(),
-            second: Time::default(),
-            bounds,
+            silence,
         }
     }
 
-    /// Records a connection; returns it if its address is over the rate limit.
-    pub(super) fn accepted(
-        &mut self,
-        now: Time,
-        descriptor: RawFd,
-        peer: Option<SocketAddr>,
-    ) -> Option<Cut> {
+    /// A peer has connected.
+    pub(super) fn accepted(&mut self, now: Time, descriptor: RawFd, peer: Option<Peer>) {
         let after = self.ended.get(&descriptor).copied().unwrap_or(0);
         let open = Open {
             peer,
@@ -82,18 +64,15 @@ impl ConnectionTable {
             id: None,
         };
         self.open.insert(descriptor, open);
-        if now.since(self.second) >= Duration::from_secs(1) {
-            self.second = now;
-            self.accepted.clear();
-        }
-        let peer = peer?;
-        let count = self.accepted.entry(peer.ip()).or_default();
-        *count += 1;
-        (*count > self.bounds.a_second).then_some((descriptor, peer))
     }
 
-    /// Records the end of a connection; `newest` is the newest number that any has. Returns the
-    /// route that led to it.
+    /// Who is at the other end of a connection that is open, as far as was seen.
+    pub(super) fn peer(&self, descriptor: RawFd) -> Option<Peer> {
+        self.open.get(&descriptor)?.peer
+    }
+
+    /// A connection has ended; `newest` is the newest number that any has. Gives the route that
+    /// led to it.
     pub(super) fn ended(&mut self, descriptor: RawFd, newest: u64) -> Option<Route> {
         self.ended.insert(descriptor, newest);
         let id = self.open.remove(&descriptor)?.id?;
@@ -144,7 +123,7 @@ impl ConnectionTable {
     /// What to cut because it has been silent from its beginning: it may be one that libzmq does
     /// not read, as its routing id is taken, or one that keeps a routing id from its owner.
     pub(super) fn silent(&mut self, now: Time) -> Vec<Cut> {
-        let Some(silence) = self.bounds.silence else {
+        let Some(silence) = self.silence else {
             return Vec::new();
         };
         let mut cuts = Vec::new();
@@ -171,15 +150,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn table() -> ConnectionTable {
-        let bounds = Bounds {
-            a_second: 2,
-            silence: Some(5 * SECOND),
-        };
-        ConnectionTable::new(bounds)
+        ConnectionTable::new(Some(5 * SECOND))
     }
 
-    fn peer(port: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], port))
+    fn peer(cookie: u64) -> Peer {
+        Peer::test(cookie)
     }
 
     fn proof(connection: u64) -> Proof {
@@ -240,20 +215,5 @@ mod tests {
             let cut = (7, peer(1));
             assert_eq!(table.silent(start + seconds * SECOND), [cut]);
         }
-    }
-
-    #[test]
-    fn too_many_in_a_second() {
-        let mut table = table();
-        let cut = |table: &mut ConnectionTable, descriptor, at| {
-            table
-                .accepted(Time::default() + at, descriptor, Some(peer(1)))
-                .is_some()
-        };
-        let cuts: Vec<_> = (5..8)
-            .map(|number| cut(&mut table, number, SECOND))
-            .collect();
-        assert_eq!(cuts, [false, false, true]);
-        assert!(!cut(&mut table, 9, 2 * SECOND));
     }
 }

@@ -6,22 +6,60 @@
 //! the descriptor goes to another. So the monitor's events are taken in before a connection gets
 //! its number, and before a number is first believed.
 
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
+use std::time::Duration;
 
-use super::connection_table::{Bounds, ConnectionTable, Cut};
+use super::connection_table::{ConnectionTable, Cut};
 use super::exchange::Arrival;
 use super::monitor::{MonitorEvent, RouterMonitor};
+use super::rate::Rate;
+use super::turned_away::TurnedAway;
 use super::zap::ZapHandler;
 use crate::core::{Proof, Route, Undelivered};
+use crate::net::peer::{self, Peer, Place};
 use crate::net::polled_socket::PolledSocket;
-use crate::net::{Clock, SocketError, libzmq};
+use crate::net::{Clock, SocketError};
 
 /// Counts peers whose key is not on the access list.
-const UNKNOWN: &str = "unknown_key";
+const UNKNOWN: Reason = Reason {
+    counted: "unknown_key",
+    said: "its key is not authorized",
+};
 /// Counts connections over the rate limit of their address.
-const TOO_MANY: &str = "too_many_connections";
+const TOO_MANY: Reason = Reason {
+    counted: "too_many_connections",
+    said: "too many connections from there within a second",
+};
 /// Counts connections that have sent nothing for too long.
-const SILENT: &str = "silent_connection";
+const SILENT: Reason = Reason {
+    counted: "silent_connection",
+    said: "it has connected and says nothing, or its routing id is in use",
+};
+/// What is said of a handshake that breaks the protocol.
+const WRONG: &str = "its handshake is wrong: its keys or the broker's key that it was given do \
+                     not fit, or it does not speak ZeroMQ";
+/// What is said of a handshake that comes to no end.
+const UNFINISHED: &str = "it went, or waited too long, before its handshake was done";
+
+/// Why a peer is turned away.
+#[derive(Clone, Copy)]
+struct Reason {
+    /// The counter's name.
+    counted: &'static str,
+    /// In words, for the log.
+    said: &'static str,
+}
+
+/// Limits for connections.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// The most connections that are accepted from one address in a second, over all sockets.
+    pub(super) a_second: u32,
+    /// How long a connection may be open without a message; `None`: without limit.
+    pub(super) silence: Option<Duration>,
+}
 
 /// What is known of the ROUTER's connections.
 pub(super) struct ConnectionTracker {
@@ -29,6 +67,10 @@ pub(super) struct ConnectionTracker {
     /// Answers which peers may connect, if keys decide that.
     zap: Option<ZapHandler>,
     connections: ConnectionTable,
+    rate: Rate,
+    turned_away: TurnedAway,
+    /// Why the handshake of the connection that ends next has failed.
+    failed: Option<&'static str>,
     /// The newest number that was given to a connection; they begin at 1.
     newest: u64,
     clock: Clock,
@@ -41,7 +83,10 @@ impl ConnectionTracker {
         Self {
             monitor,
             zap,
-            connections: ConnectionTable::new(bounds),
+            connections: ConnectionTable::new(bounds.silence),
+            rate: Rate::new(bounds.a_second),
+            turned_away: TurnedAway::default(),
+            failed: None,
             newest: 0,
             clock: Clock::start(),
             news: Vec::new(),
@@ -85,10 +130,16 @@ impl ConnectionTracker {
         while let Some(request) = zap.next()? {
             // What has ended before has none of the numbers from here on.
             self.follow()?;
-            if zap.answer(request, self.newest + 1)? {
+            if zap.answer(&request, self.newest + 1)? {
                 self.newest += 1;
             } else {
-                self.news.push(Arrival::Refused(UNKNOWN));
+                let who = match (request.host, &request.key) {
+                    (Some(host), Some(key)) => format!("{host} with key {key}"),
+                    (Some(host), None) => host.to_string(),
+                    (None, Some(key)) => format!("a local process with key {key}"),
+                    (None, None) => "a local process".to_owned(),
+                };
+                self.turn_away(request.host, &who, UNKNOWN);
             }
         }
         self.zap = Some(zap);
@@ -98,22 +149,50 @@ impl ConnectionTracker {
     fn take_news(&mut self) -> Result<(), SocketError> {
         while let Some(event) = self.monitor.next()? {
             match event {
-                MonitorEvent::Ended(descriptor) => {
-                    let ended = self.connections.ended(descriptor, self.newest);
-                    self.news.extend(ended.map(|to| Arrival::Undelivered {
-                        to,
-                        why: Undelivered::Gone,
-                    }));
+                MonitorEvent::Ended(descriptor) => self.ended(descriptor),
+                MonitorEvent::Failed { wrong } => {
+                    self.failed = Some(if wrong { WRONG } else { UNFINISHED });
                 }
                 MonitorEvent::Accepted(descriptor) => {
-                    let peer = libzmq::peer_of(descriptor);
+                    let peer = peer::peer_of(descriptor);
                     let now = self.clock.now();
-                    let too_many = self.connections.accepted(now, descriptor, peer);
-                    self.cut(too_many, TOO_MANY);
+                    self.connections.accepted(now, descriptor, peer);
+                    let host = peer.and_then(|peer| peer.place.host());
+                    if !self.rate.admits(now, host)
+                        && let Some(peer) = peer
+                    {
+                        self.cut([(descriptor, peer)], TOO_MANY);
+                    }
                 }
             }
         }
         Ok(())
+    }
+
+    fn ended(&mut self, descriptor: RawFd) {
+        if let Some(why) = self.failed.take() {
+            // One that fails at once may have been gone when it was looked at.
+            let peer = self.connections.peer(descriptor);
+            let place = peer.map_or(Place::Unknown, |Peer { place, .. }| place);
+            let now = self.clock.now();
+            self.turned_away.say(now, place.host(), &place, why);
+        }
+        let ended = self.connections.ended(descriptor, self.newest);
+        self.news.extend(ended.map(|to| Arrival::Undelivered {
+            to,
+            why: Undelivered::Gone,
+        }));
+    }
+
+    /// Counts a connection over plain TCP, and says whether it may stay.
+    pub(super) fn admits(&mut self, peer: Option<SocketAddr>) -> bool {
+        let host = peer.map(|peer| peer.ip());
+        if self.rate.admits(self.clock.now(), host) {
+            return true;
+        }
+        let who = peer.map_or_else(|| Place::Unknown, Place::Tcp);
+        self.turn_away(host, &who, TOO_MANY);
+        false
     }
 
     /// Takes note of a message. `descriptor` is asked for once a connection.
@@ -144,7 +223,7 @@ impl ConnectionTracker {
     /// Ends the connection of a route.
     pub(super) fn close(&mut self, route: &Route) {
         if let Some((descriptor, peer)) = self.connections.end_of(route) {
-            libzmq::cut(descriptor, peer);
+            peer::cut(descriptor, &peer);
         }
     }
 
@@ -155,10 +234,16 @@ impl ConnectionTracker {
         sockets
     }
 
-    fn cut(&mut self, cuts: impl IntoIterator<Item = Cut>, reason: &'static str) {
+    fn cut(&mut self, cuts: impl IntoIterator<Item = Cut>, reason: Reason) {
         for (descriptor, peer) in cuts {
-            libzmq::cut(descriptor, peer);
-            self.news.push(Arrival::Refused(reason));
+            peer::cut(descriptor, &peer);
+            self.turn_away(peer.place.host(), &peer.place, reason);
         }
+    }
+
+    fn turn_away(&mut self, host: Option<IpAddr>, who: &dyn Display, reason: Reason) {
+        let now = self.clock.now();
+        self.turned_away.say(now, host, who, reason.said);
+        self.news.push(Arrival::Refused(reason.counted));
     }
 }

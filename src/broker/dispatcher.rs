@@ -177,24 +177,25 @@ impl Dispatcher {
         Ok((!arrivals.is_empty()).then_some(Inbound::Arrivals(arrivals)))
     }
 
+    /// Takes from both sockets by turns, a message each: a flood at one must not starve the
+    /// other. Between its connections each socket takes turns itself.
     fn take_in(&mut self, arrivals: &mut Vec<Arrival>) -> Result<(), Error> {
         let mut bytes = 0;
-        while arrivals.len() < BURST_ARRIVALS && bytes < BURST_BYTES {
-            let Some(arrival) = self.transport.receive()? else {
-                break;
+        let mut quiet = 0;
+        let mut from_stream = false;
+        while quiet < 2 && arrivals.len() < BURST_ARRIVALS && bytes < BURST_BYTES {
+            let arrival = if from_stream {
+                self.transport.receive_stream()?
+            } else {
+                self.transport.receive()?
             };
-            if let Arrival::Packet { body, .. } = &arrival {
-                bytes += body.len();
-            }
-            arrivals.push(arrival);
-        }
-        while arrivals.len() < BURST_ARRIVALS && bytes < BURST_BYTES {
-            let Some(arrival) = self.transport.receive_stream()? else {
-                break;
+            from_stream = !from_stream;
+            let Some(arrival) = arrival else {
+                quiet += 1;
+                continue;
             };
-            if let Arrival::Bytes { bytes: read, .. } = &arrival {
-                bytes += read.len();
-            }
+            quiet = 0;
+            bytes += arrival.bytes();
             arrivals.push(arrival);
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Why a broker cannot start, or had to stop.
 
+use std::io;
+
 use crate::net::{KeyError, SocketError};
 use crate::store;
 
@@ -8,12 +10,12 @@ use crate::store;
 #[non_exhaustive]
 pub enum Error {
     /// An endpoint cannot be bound.
-    #[error("cannot listen on {endpoint}: {why}")]
+    #[error("cannot listen on {endpoint}: {source}")]
     Bind {
         /// The endpoint.
         endpoint: String,
-        /// What libzmq says.
-        why: String,
+        /// What the system says.
+        source: io::Error,
     },
     /// A socket has failed; nothing that a peer does leads to this.
     #[error("the sockets have failed: {0}")]
@@ -32,7 +34,7 @@ pub enum Error {
     Randomness(String),
     /// A thread cannot be started, or what it needs is not to be had.
     #[error("cannot start a thread: {0}")]
-    Thread(#[from] std::io::Error),
+    Thread(#[from] io::Error),
     /// A thread has ended before its time; its own error says why.
     #[error("the {0} thread has ended")]
     ThreadGone(&'static str),

@@ -72,7 +72,8 @@ fn write_line(event: &Event) {
         Event::Refused(name, code) => {
             log::warn!("refused from {}: {}", who(name.as_ref()), code.name());
         }
-        Event::TurnedAway(reason) => log::warn!("refused a connection: {reason}"),
+        // The connection tracker has said so, and of whom.
+        Event::TurnedAway(_) => {}
         Event::Skipped(name, order) => {
             log::warn!("{name} is behind what is kept and goes on with message {order}");
         }

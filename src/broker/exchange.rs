@@ -80,6 +80,17 @@ pub(super) enum Arrival {
     },
 }
 
+impl Arrival {
+    /// The bytes that a peer has sent with it.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Packet { body, .. } => body.len(),
+            Self::Bytes { bytes, .. } => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// What the dispatcher is to do, in this order.
 pub(super) struct Outbound {
     /// Frames to send.

@@ -7,6 +7,7 @@
 mod access_list;
 mod ack_map;
 mod auth;
+mod bind;
 mod config;
 mod connection_table;
 mod connection_tracker;
@@ -16,12 +17,15 @@ mod error;
 mod event_log;
 mod exchange;
 mod in_process;
+mod key_list;
 mod loader;
 mod monitor;
 mod outside;
+mod rate;
 mod sockets;
 mod stopper;
 mod transport;
+mod turned_away;
 mod zap;
 
 use std::sync::Arc;
@@ -30,7 +34,7 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam_channel::bounded;
 
 use self::auth::Auth;
-use self::connection_table::Bounds;
+use self::connection_tracker::Bounds;
 use self::dispatcher::{Dispatcher, Signals};
 use self::driver::{Driver, Round};
 use self::exchange::{INBOUND_BURSTS, LOADS, OUTBOUND_BURSTS};

@@ -19,6 +19,12 @@ pub(super) enum MonitorEvent {
     Accepted(RawFd),
     /// It is gone, or about to.
     Ended(RawFd),
+    /// The handshake of the connection that ends next has failed: libzmq's one I/O thread says
+    /// both in a row, and of the first not of whom.
+    Failed {
+        /// Whether the peer has said what it should not, and did not just go.
+        wrong: bool,
+    },
 }
 
 /// The receiving end.
@@ -27,7 +33,12 @@ pub(super) struct RouterMonitor(Monitor);
 impl RouterMonitor {
     /// Begins to monitor `router`, which must not be bound yet.
     pub(super) fn of(router: &zmq::Socket, context: &zmq::Context) -> zmq::Result<Self> {
-        let events = [zmq::SocketEvent::ACCEPTED, zmq::SocketEvent::DISCONNECTED];
+        let events = [
+            zmq::SocketEvent::ACCEPTED,
+            zmq::SocketEvent::DISCONNECTED,
+            zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL,
+            zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL,
+        ];
         Monitor::of(router, context, ENDPOINT, &events).map(Self)
     }
 
@@ -42,6 +53,12 @@ impl RouterMonitor {
             }
             if event.is(zmq::SocketEvent::DISCONNECTED) {
                 return Ok(Some(MonitorEvent::Ended(event.value)));
+            }
+            if event.is(zmq::SocketEvent::HANDSHAKE_FAILED_PROTOCOL) {
+                return Ok(Some(MonitorEvent::Failed { wrong: true }));
+            }
+            if event.is(zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL) {
+                return Ok(Some(MonitorEvent::Failed { wrong: false }));
             }
         }
         Ok(None)

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::connection_table::Bounds;
+use super::bind::bind;
+use super::connection_tracker::Bounds;
 use super::error::Error;
 use super::monitor::RouterMonitor;
 use crate::net::libzmq::{enforce_zap_domain, seed_generated_ids, set_out_batch_size};
@@ -61,7 +62,7 @@ pub(super) fn router(
     options: &Options,
 ) -> Result<(zmq::Socket, RouterMonitor), Error> {
     let mut monitor = None;
-    let router = bind(context, zmq::ROUTER, &options.endpoint, options, |router| {
+    let router = bound(context, zmq::ROUTER, &options.endpoint, options, |router| {
         monitor = Some(RouterMonitor::of(router, context)?);
         if let Some(secret) = &options.secret {
             require_keys(router, secret)?;
@@ -88,24 +89,20 @@ pub(super) fn stream(
 ) -> Result<Option<zmq::Socket>, Error> {
     let endpoint = options.tcp_endpoint.as_ref();
     let stream = endpoint.map(|endpoint| {
-        bind(context, zmq::STREAM, endpoint, options, |stream| {
+        bound(context, zmq::STREAM, endpoint, options, |stream| {
             stream.set_rcvhwm(RECEIVE_HIGH_WATER_MARK)
         })
     });
     stream.transpose()
 }
 
-fn bind(
+fn bound(
     context: &zmq::Context,
     kind: zmq::SocketType,
     endpoint: &str,
     options: &Options,
     more: impl FnOnce(&mut zmq::Socket) -> zmq::Result<()>,
 ) -> Result<zmq::Socket, Error> {
-    let failed = |error: zmq::Error| Error::Bind {
-        endpoint: endpoint.to_owned(),
-        why: error.to_string(),
-    };
     let mut socket = context.socket(kind)?;
     let handshake = i32::try_from(options.handshake.as_millis()).unwrap_or(i32::MAX);
     socket.set_linger(LINGER_MS)?;
@@ -115,7 +112,7 @@ fn bind(
     socket.set_tcp_keepalive_idle(KEEPALIVE_IDLE_S)?;
     set_out_batch_size(&mut socket, OUT_BATCH_BYTES)?;
     more(&mut socket)?;
-    socket.bind(endpoint).map_err(failed)?;
+    bind(&socket, endpoint)?;
     Ok(socket)
 }
 

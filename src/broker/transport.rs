@@ -16,13 +16,17 @@ use super::in_process::is_in_process;
 use super::sockets::{self, Options, random_u32};
 use super::zap::{ZapHandler, proof_of};
 use crate::core::{Frames, Route, Transport as Kind, Undelivered};
-use crate::net::libzmq::{self, SharedFrame, peer_address};
+use crate::net::libzmq::SharedFrame;
+use crate::net::peer::{descriptor_of, peer_address};
 use crate::net::polled_socket::{self, PolledSocket};
 
 /// Interval between scans for silent connections.
 const SCAN_INTERVAL: Duration = Duration::from_millis(500);
 /// Turns between such scans while there is always something to do.
 const UPDATES_WITHOUT_WAITING: u32 = 32;
+/// After so many turns without waiting, both sockets are asked whether or not their descriptors
+/// were looked at: while one of them is flooded, the other's is not.
+const ASKED_WITHOUT_WAITING: u32 = 4;
 /// Connections without a routing id of their own that are remembered as such.
 const NAMELESS: usize = 1024;
 
@@ -123,7 +127,7 @@ impl Transport {
         if let Some(proof) = proof {
             let name: Box<[u8]> = id[..].into();
             self.tracker
-                .heard(&name, proof, || libzmq::descriptor_of(&mut id))?;
+                .heard(&name, proof, || descriptor_of(&mut id))?;
         }
         Ok(Some(Arrival::Packet {
             id,
@@ -155,8 +159,20 @@ impl Transport {
         if self.streams.remove(&id[..]) {
             return Ok(Some(Arrival::Disconnected { id }));
         }
+        let address = peer_address(&mut bytes);
+        if !self.tracker.admits(address) {
+            // Nothing more is heard of a connection that is closed from this side.
+            let route = Route {
+                transport: Kind::Tcp,
+                id: id[..].into(),
+                delimited: false,
+                connection: 0,
+            };
+            self.close(&route)?;
+            return self.receive_stream();
+        }
         self.streams.insert(id[..].into());
-        let name = match peer_address(&mut bytes) {
+        let name = match address {
             Some(address) => address.to_string(),
             None => format!("tcp-peer-{:08x}", random_u32()?),
         };
@@ -240,6 +256,10 @@ impl Transport {
     /// Errors of the tracker's sockets.
     pub(super) fn update_connections(&mut self) -> Result<Vec<Arrival>, Error> {
         self.updates += 1;
+        if self.updates.is_multiple_of(ASKED_WITHOUT_WAITING) {
+            self.router.force_poll();
+            self.stream.iter().for_each(PolledSocket::force_poll);
+        }
         if self.updates >= UPDATES_WITHOUT_WAITING {
             self.updates = 0;
             self.tracker.force_poll();
@@ -295,7 +315,8 @@ impl Transport {
         if number != 0 && self.nameless[place] == number {
             return None;
         }
-        // Said in the handshake. One that is no text is not to be had.
+        // Said in the handshake. One that is no text is not to be had, nor one that begins with a
+        // zero byte, which it was not given: to C that is an empty text.
         let own = body.gets("Identity").filter(|own| !own.is_empty());
         if own.is_none() {
             // libzmq gives each number once, so it stays true; it is looked for once, not a

@@ -4,6 +4,8 @@
 //! What it says of a connection is the only thing the broker believes of it: the key as
 //! `User-Id`, and a number that no other connection ever has.
 
+use std::net::IpAddr;
+
 use super::access_list::AuthorizedKeys;
 use crate::core::Proof;
 use crate::net::SocketError;
@@ -26,8 +28,10 @@ pub(super) struct ZapHandler {
 pub(super) struct Request {
     /// What the answer has to begin with.
     id: Vec<u8>,
+    /// Where the peer is, if it is a host.
+    pub(super) host: Option<IpAddr>,
     /// The key that the peer has proved to have.
-    key: Option<PublicKey>,
+    pub(super) key: Option<PublicKey>,
 }
 
 impl ZapHandler {
@@ -52,8 +56,10 @@ impl ZapHandler {
         while self.socket.receive(&mut frame)? {
             frames.push(frame.to_vec());
             if !frame.get_more() {
+                let text = frames.get(3).map(|frame| String::from_utf8_lossy(frame));
                 return Ok(Some(Request {
                     id: frames.get(1).cloned().unwrap_or_default(),
+                    host: text.and_then(|text| text.parse().ok()),
                     key: key_of(&frames),
                 }));
             }
@@ -65,7 +71,7 @@ impl ZapHandler {
     ///
     /// # Errors
     /// Errors of its socket.
-    pub(super) fn answer(&self, request: Request, number: u64) -> Result<bool, SocketError> {
+    pub(super) fn answer(&self, request: &Request, number: u64) -> Result<bool, SocketError> {
         let key = request.key.filter(|key| self.keys.holds(key));
         let (code, text) = match key {
             Some(_) => ("200", "OK"),
@@ -75,7 +81,7 @@ impl ZapHandler {
         let metadata = key.map(|_| property(NUMBER, &number.to_string()));
         let reply = [
             VERSION.to_vec(),
-            request.id,
+            request.id.clone(),
             code.into(),
             text.into(),
             user.into_bytes(),

@@ -79,7 +79,7 @@ impl KeyFile {
 
     /// Reads a key file.
     pub fn decode(bytes: &[u8]) -> Result<Self, BadKeyFile> {
-        let text = str::from_utf8(bytes).map_err(|_| BadKeyFile::NotText)?;
+        let text = text(bytes)?;
         let (mut public, mut secret) = (None, None);
         let (mut names, mut may) = (None, None);
         for (line, number) in text.lines().zip(1..) {
@@ -150,7 +150,7 @@ impl KeyFile {
 
 /// Reads a list of public keys, a line each: `KEY name=ana name=bea may=publish may=receive`.
 pub fn decode_list(bytes: &[u8]) -> Result<Vec<KeyFile>, BadKeyFile> {
-    let text = str::from_utf8(bytes).map_err(|_| BadKeyFile::NotText)?;
+    let text = text(bytes)?;
     let mut keys = Vec::new();
     for (line, number) in text.lines().zip(1..) {
         let mut parts = line.split_whitespace();
@@ -175,6 +175,12 @@ pub fn decode_list(bytes: &[u8]) -> Result<Vec<KeyFile>, BadKeyFile> {
         keys.push(key);
     }
     Ok(keys)
+}
+
+/// Some editors put a byte-order mark before a text.
+fn text(bytes: &[u8]) -> Result<&str, BadKeyFile> {
+    let text = str::from_utf8(bytes).map_err(|_| BadKeyFile::NotText)?;
+    Ok(text.trim_start_matches('\u{FEFF}'))
 }
 
 fn is_comment(first: &str) -> bool {

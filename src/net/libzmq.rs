@@ -1,5 +1,4 @@
-//! One frame for many peers, a peer's whole address, unguessable ids: what the `zmq` crate
-//! cannot say.
+//! One frame for many peers, libzmq's descriptors, unguessable ids: what the `zmq` crate cannot say.
 //!
 //! The only module with `unsafe`: it speaks to libzmq and to descriptors that libzmq owns. It
 //! decides nothing.
@@ -8,12 +7,10 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_uint, c_void};
-use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Arc;
 
-use rustix::net::Shutdown;
 use zmq_sys::zmq_msg_t;
 
 /// Up to here libzmq keeps the bytes in `zmq_msg_t` itself and counts no references.
@@ -71,47 +68,17 @@ impl SharedFrame {
     }
 }
 
-/// Host and port of the TCP peer that `message` came from, if its connection is still there.
-///
-/// libzmq says the host, and which descriptor it read from: `__fd` is what `ZMQ_SRCFD` reads,
-/// which the `zmq` crate has no call for. The descriptor may have been closed since, and its
-/// number given to another connection. So this is good for a log line, and for nothing that must
-/// be right; an answer that contradicts libzmq's host is none.
-pub(crate) fn peer_address(message: &mut zmq::Message) -> Option<SocketAddr> {
-    let host: IpAddr = message.gets("Peer-Address")?.parse().ok()?;
-    let peer = peer_of(descriptor_of(message)?)?;
-    (peer.ip().to_canonical() == host.to_canonical()).then_some(peer)
-}
-
-/// The descriptor that libzmq read a message from. It may have been closed since.
-pub(crate) fn descriptor_of(message: &mut zmq::Message) -> Option<RawFd> {
-    message.gets("__fd")?.parse().ok()
-}
-
-/// Who is at the other end of a TCP connection of libzmq's, by its descriptor's number.
-pub(crate) fn peer_of(number: RawFd) -> Option<SocketAddr> {
+/// Does something with a descriptor that libzmq owns, by its number; `None` if it is none. It may
+/// have been closed since, and its number given to another: what is done must bear that.
+pub(super) fn with_descriptor<T>(
+    number: RawFd,
+    action: impl FnOnce(BorrowedFd<'_>) -> Option<T>,
+) -> Option<T> {
     if number < 0 {
         return None;
     }
-    // SAFETY: not -1, and borrowed for one call that only asks: what the number stands for by
-    // now is neither read, written nor closed.
-    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
-    SocketAddr::try_from(rustix::net::getpeername(descriptor).ok()??).ok()
-}
-
-/// Ends the TCP connection that has this descriptor, if `peer` is still at its other end: libzmq
-/// then finds it closed, and has no call of its own for this.
-///
-/// Should the number pass to another connection between the two calls, that one is ended, and
-/// its peer connects again; nothing that is no socket is touched.
-pub(crate) fn cut(number: RawFd, peer: SocketAddr) {
-    if peer_of(number) != Some(peer) {
-        return;
-    }
-    // SAFETY: not -1, as it has a peer, and borrowed for one call that closes nothing.
-    let descriptor = unsafe { BorrowedFd::borrow_raw(number) };
-    // An error means that it has ended already, which is all that is wanted.
-    rustix::net::shutdown(descriptor, Shutdown::Both).ok();
+    // SAFETY: not -1, and borrowed for one call, which can close nothing.
+    action(unsafe { BorrowedFd::borrow_raw(number) })
 }
 
 /// Makes a handshake fail if no ZAP handler answers for it. Without this option, which the `zmq`
@@ -147,9 +114,9 @@ unsafe extern "C" {
 
 /// Makes the routing ids that libzmq generates start at a place that no peer can guess.
 ///
-/// It takes them from libc's `rand`, which begins the same in every process; and a peer that
-/// claims the id that is to be generated next aborts the process (an assertion in
-/// `router_t::add_out_pipe`). To be called before the first socket is made.
+/// It takes them from libc's `rand`, which begins the same in every process. In libzmq as released
+/// a peer that claims the id that is to be generated next aborts the process; ours is patched
+/// (`.libzmq/patches`), and this is the second lock. To be called before the first socket is made.
 pub(crate) fn seed_generated_ids(seed: u32) {
     // SAFETY: sets a number of libc's; nothing else in the process draws from `rand`.
     unsafe { srand(seed) };
@@ -217,8 +184,6 @@ fn checked(code: c_int) -> zmq::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::net::TcpStream;
     use std::thread;
 
     use super::*;
@@ -318,27 +283,5 @@ mod tests {
         assert_eq!(peer.recv_bytes(0).unwrap(), *bytes);
         drop((frame, alone, peer, context));
         assert_eq!(Arc::strong_count(&bytes), 1);
-    }
-
-    #[test]
-    fn the_address_of_a_tcp_peer() {
-        let context = zmq::Context::new();
-        let (stream, endpoint) = bound(&context, zmq::STREAM);
-        let mut peer = TcpStream::connect(endpoint.trim_start_matches("tcp://")).unwrap();
-        peer.write_all(b"hola").unwrap();
-
-        // The connection announces itself by an empty frame, then come the bytes.
-        for body in [&b""[..], b"hola"] {
-            let mut identity = stream.recv_msg(0).unwrap();
-            let mut message = stream.recv_msg(0).unwrap();
-            assert_eq!(&message[..], body);
-            assert_eq!(peer_address(&mut identity), peer.local_addr().ok());
-            assert_eq!(peer_address(&mut message), peer.local_addr().ok());
-        }
-    }
-
-    #[test]
-    fn a_message_of_our_own_has_no_address() {
-        assert_eq!(peer_address(&mut zmq::Message::from("hola")), None);
     }
 }

@@ -9,6 +9,7 @@ mod error;
 mod keys;
 pub(crate) mod libzmq;
 pub(crate) mod monitor;
+pub(crate) mod peer;
 pub(crate) mod polled_socket;
 pub(crate) mod waker;
 

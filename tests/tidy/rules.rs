@@ -44,6 +44,7 @@ const IMPURE_NAMES: &[&str] = &["std::time::Instant", "std::time::SystemTime"];
 const ZMQ_FILES: &[&str] = &[
     "src/broker/error.rs",
     "src/broker/exchange.rs",
+    "src/broker/bind.rs",
     "src/broker/monitor.rs",
     "src/broker/sockets.rs",
     "src/broker/transport.rs",
@@ -53,6 +54,7 @@ const ZMQ_FILES: &[&str] = &[
     "src/net/keys.rs",
     "src/net/libzmq.rs",
     "src/net/monitor.rs",
+    "src/net/peer.rs",
     "src/net/polled_socket.rs",
 ];
 const UNSAFE_FILE: &str = "src/net/libzmq.rs";

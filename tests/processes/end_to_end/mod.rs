@@ -8,10 +8,13 @@
 mod acknowledging;
 mod bad_input;
 mod behind;
+mod fairness;
 mod joining;
 mod log_tools;
 mod many;
 mod plain_tcp;
 mod restarting;
+mod settings;
 mod starting;
 mod stopping;
+mod streams;

@@ -7,3 +7,4 @@ mod curve;
 mod handover;
 mod limits;
 pub(crate) mod stage;
+mod transports;

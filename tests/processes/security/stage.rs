@@ -92,7 +92,17 @@ pub(crate) struct Peer {
 impl Peer {
     /// Connects under a routing id, with a key if there is one.
     pub(crate) fn connect(broker: &Broker, id: &str, key: Option<(&Keys, &str)>) -> Self {
-        let socket = zmq::Context::new().socket(zmq::DEALER).unwrap();
+        Self::connect_in(&zmq::Context::new(), broker, id, key)
+    }
+
+    /// The same in a context that others are in.
+    pub(crate) fn connect_in(
+        context: &zmq::Context,
+        broker: &Broker,
+        id: &str,
+        key: Option<(&Keys, &str)>,
+    ) -> Self {
+        let socket = context.socket(zmq::DEALER).unwrap();
         if !id.is_empty() {
             socket.set_identity(id.as_bytes()).unwrap();
         }
