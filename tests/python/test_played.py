@@ -107,6 +107,42 @@ def test_frames_wait_unread_when_the_application_takes_none(played):
             assert client.next(30).order == order
 
 
+def refusal(code, text):
+    head = bytes((0x4F, 1, _wire.REFUSAL, 0))
+    return head + struct.pack(">HHQ", code, len(text), 0) + text.encode()
+
+
+def test_what_the_broker_complains_of_is_passed_on(played):
+    with played.connect(receive=False) as client:
+        played.say(refusal(999, "the moon is full"))
+        with pytest.raises(orden.Unconfirmed, match="slow, and has said: the moon is full"):
+            client.publish("x", timeout=1)
+        assert played.hear()[2] == _wire.PUBLISH
+        confirm = bytes((0x4F, 1, _wire.CONFIRM, 0)) + struct.pack(">IQQI", 1, 1, 0, 1)
+        played.say(confirm)
+        client.flush(30)
+        assert client._core.complaint is None
+
+
+def test_a_log_that_the_broker_cannot_read(played):
+    with played.connect() as client:
+        played.say(batch(LOG_ID, 0, 0, 20))
+        played.say(refusal(16, "message 1 is damaged"))
+        messages = iter(client)
+        assert next(messages).order == 0
+        with pytest.raises(orden.Error, match="cannot read.*message 1 is damaged.*operator"):
+            next(messages)
+        played.say(batch(LOG_ID, 1, 1, 20))
+        assert client.next(30).order == 1
+
+
+def test_removed_by_an_operator(played):
+    with played.connect() as client:
+        played.say(refusal(15, "an operator has ended the connection"))
+        with pytest.raises(orden.Refused, match="removed.. The session stays"):
+            client.next(30)
+
+
 def test_a_broker_that_sends_nonsense_is_not_believed(played):
     with played.connect() as client:
         played.say(b"O\1\x7f\0")

@@ -190,10 +190,11 @@ class ClientBase:
             self._core.processed(self._frame_len)
             self._frame_len = 0
 
-    def _open(self, item: Arrived | Skipped) -> None:
+    def _open(self, item: Arrived | Error) -> None:
         """Begin to give out what has arrived. Raises Skipped, or Error if it is damaged."""
         if isinstance(item, Skipped):
             self._reader.skip_to(item.next)
+        if isinstance(item, Error):
             raise item
         try:
             self._reader.open(item.frame, item.first, item.end)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from threading import Condition, Lock
 from typing import NamedTuple
 
-from orden._errors import Closed, Error, Skipped, TooLarge, Unconfirmed
+from orden._errors import Closed, Error, TooLarge, Unconfirmed
 from orden._machine.events import Obstacle
 from orden._reader import Reader
 from orden._receipt import Receipt
@@ -54,7 +54,8 @@ class Core:
         self.waker = Waker()
         self.outbox: deque[bytes] = deque()
         """Messages on their way to the I/O thread."""
-        self.inbox: deque[Arrived | Skipped] = deque()
+        self.inbox: deque[Arrived | Error] = deque()
+        """Frames, and between them what iteration has to raise there."""
         self.is_reader_waiting = False
         self.is_inbox_full = False
         """Whether the I/O thread holds frames back until the application has taken some."""
@@ -68,6 +69,8 @@ class Core:
         self.largest = 0
         self.is_connected = False
         self.obstacle: Obstacle | None = None
+        self.complaint: str | None = None
+        """What the broker has said since it last took something."""
         self.farewell: Farewell | None = None
         self.is_goodbye_heard = False
         self.process_id = os.getpid()
@@ -113,8 +116,8 @@ class Core:
             self.changed.notify_all()
         self._tell()
 
-    def arrived(self, item: Arrived | Skipped) -> None:
-        """Hand a frame of messages, or the news of a gap, to the application."""
+    def arrived(self, item: Arrived | Error) -> None:
+        """Hand a frame of messages, or an error that belongs in its place, to the application."""
         self.inbox.append(item)
         if self.is_reader_waiting:
             with self.changed:
@@ -244,9 +247,10 @@ class Core:
 
     def why_not(self) -> str:
         """Say why the broker has not confirmed, as far as is known."""
-        return "the broker is slow" if self.is_connected else "the broker is away"
+        state = "the broker is slow" if self.is_connected else "the broker is away"
+        return state if self.complaint is None else f"{state}, and has said: {self.complaint}"
 
-    def take(self, deadline: Deadline) -> Arrived | Skipped | None:
+    def take(self, deadline: Deadline) -> Arrived | Error | None:
         """Return what has arrived next; wait for it, and return None if there was nothing in time.
 
         Raises the reason if the client is over: what was not given out waits at the broker.
@@ -262,7 +266,7 @@ class Core:
             if not self.inbox and not self.is_over():
                 return None
 
-    def took(self) -> Arrived | Skipped:
+    def took(self) -> Arrived | Error:
         """Return what has arrived first; wake the I/O thread if it waits for room."""
         item = self.inbox.popleft()
         if self.is_inbox_full:

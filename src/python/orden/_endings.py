@@ -71,6 +71,14 @@ def error_of(ending: Ending, name: str) -> Error:
             )
 
 
+def damaged(text: str) -> Error:
+    """Return the error for iteration that cannot go on."""
+    return Error(
+        f"the broker cannot read what comes next in its log: {text}. Its operator has to look "
+        "(orden-broker log check); iterate again to wait for it"
+    )
+
+
 def _code(number: int) -> str:
     return CODES.get(number, f"code {number}")
 
@@ -78,5 +86,6 @@ def _code(number: int) -> str:
 def _advice(number: int) -> str:
     return {
         "not_allowed": ". Ask its operator to list this key for this name and this action",
+        "removed": ". The session stays: connect again if its operator agrees",
         "limit_reached": ". Ask its operator to raise the limit, or use fewer names",
     }.get(_code(number), "")

@@ -31,6 +31,8 @@ CODES = {
     12: "limit_reached",
     13: "session_ended",
     14: "closing",
+    15: "removed",
+    16: "damaged",
 }
 """The reasons for a refusal that this version knows."""
 

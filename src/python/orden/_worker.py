@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from orden._core import Arrived, Core
-from orden._endings import error_of
+from orden._endings import damaged, error_of
 from orden._errors import Closed, Error, Skipped
 from orden._machine import Limits, Participant, Settings
 from orden._machine import events as told
@@ -14,7 +14,7 @@ from orden._machine.settings import MILLISECOND, SECOND
 from orden._route import Route
 from orden._time import now as clock
 from orden._transport import Link, wait
-from orden._wire import Run
+from orden._wire import CODES, Run
 
 INBOX = 4096
 """Frames that wait for the application. The broker's window ends before, so this bounds what it
@@ -177,12 +177,14 @@ class Worker:
             match event:
                 case told.Confirmed(run):
                     core.ordered(run)
+                    core.complaint = None
                     self._is_full = False
                 case told.OrderedBefore(first, count):
                     core.ordered(Run(first, -1, count), numbers_known=False)
                     self._is_full = False
                 case told.Welcomed(welcome):
                     session = self.machine.session
+                    core.complaint = None
                     core.welcomed(welcome, session.publishing.last if session else 0)
                     self.route.is_welcome()
                 case told.Away():
@@ -194,8 +196,14 @@ class Worker:
                 case told.Ended(ending):
                     core.is_goodbye_heard = ending.kind is told.EndKind.DEPARTED
                     raise Stopped(partial(error_of, ending, core.shown_name))
-                case _:
-                    pass  # what passes by itself: the machine deals with it
+                case told.NoSpace():
+                    core.complaint = "its disk is full"
+                case told.Complaint(code, text):
+                    core.complaint = text
+                    if CODES.get(code) == "damaged":
+                        core.arrived(damaged(text))
+                case told.Undecodable():
+                    pass  # as good as lost: it comes again, or the connection is made anew
 
     def _say_goodbye(self, now: int) -> None:
         """Go, if the application wants to, step by step."""

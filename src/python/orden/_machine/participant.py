@@ -161,7 +161,7 @@ class Participant(Conversation):
                 self.greet_again(now)
         elif name in _ENDINGS:
             self.end(Ending(_ENDINGS[name], detail, text))
-        elif name in {"not_allowed", "too_large", "limit_reached"}:
+        elif name in {"not_allowed", "too_large", "limit_reached", "removed"}:
             self.end(Ending(EndKind.REFUSED, code, text))
         elif name == "sequence_gap":
             self._sequence_gap(now, detail)
