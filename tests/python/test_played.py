@@ -107,6 +107,33 @@ def test_frames_wait_unread_when_the_application_takes_none(played):
             assert client.next(30).order == order
 
 
+def test_what_is_slow_later_in_a_frame_is_acknowledged_as_well(played):
+    with played.connect() as client:
+        played.say(batch(LOG_ID, 0, 99, 20))
+        assert client.next(30).order == 0
+        assert played.hear(0.4) is None  # it has looked, and nothing was processed
+        assert [client.next(0).order for _ in range(50)][-1] == 50
+        assert played.hear(5) == _wire.ack(49)
+
+
+def test_with_messages_unconfirmed_the_session_stays(played):
+    client = played.connect(receive=False)
+    client.send("x")
+    assert played.hear()[2] == _wire.PUBLISH
+    leaving = threading.Thread(target=lambda: pytest.raises(orden.Unconfirmed, client.leave, 0.2))
+    leaving.start()
+    assert played.hear() == _wire.goodbye(stay=True)
+    played.say(_wire.goodbye(stay=True))
+    leaving.join(30)
+    assert not leaving.is_alive()
+
+
+def test_the_next_address_when_the_first_answers_no_hello(played, broker):
+    with orden.connect([played.address, broker.address], "ana") as client:
+        assert played.hear()[2] == _wire.HELLO
+        assert client.publish("x") == 1
+
+
 def refusal(code, text):
     head = bytes((0x4F, 1, _wire.REFUSAL, 0))
     return head + struct.pack(">HHQ", code, len(text), 0) + text.encode()
