@@ -15,6 +15,8 @@ mod log_dump;
 mod log_error;
 #[path = "broker/logging.rs"]
 mod logging;
+#[path = "broker/notify.rs"]
+mod notify;
 #[path = "broker/security.rs"]
 mod security;
 #[path = "broker/startup.rs"]
@@ -130,6 +132,7 @@ fn serve(cli: &Serve) -> Result<(), Failure> {
         }
     };
     startup::announce(&endpoints)?;
+    notify::ready(&endpoints);
     Ok(broker.wait()?)
 }
 
@@ -172,6 +175,7 @@ fn watch_signals(mut signals: Signals, broker: &Broker) -> Result<(), Error> {
                     _ => {
                         log::info!("stopping: finishing what was accepted");
                         stopping = true;
+                        notify::stopping();
                         stopper.stop();
                     }
                 }

@@ -16,6 +16,7 @@
 mod access;
 mod answer;
 mod contents;
+mod io;
 mod messages;
 pub mod metrics;
 mod page;

@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder as Thread, JoinHandle};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener as Listener, TcpStream};
 use tokio::runtime::{self, Runtime};
@@ -16,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::access::Access;
+use super::io::Io;
 use super::routes::Site;
 use super::{CONNECTIONS, Config, Error, Wiring};
 use crate::broker::Outside;
@@ -161,8 +163,10 @@ async fn serve(stream: TcpStream, site: Arc<Site>, mut stopped: watch::Receiver<
         site.refused("http_accept", &error.to_string());
         return;
     }
-    let answering = Arc::clone(&site);
+    let begun = Arc::new(AtomicBool::new(false));
+    let (answering, beginning) = (Arc::clone(&site), Arc::clone(&begun));
     let service = service_fn(move |request| {
+        beginning.store(false, Ordering::Relaxed);
         let site = Arc::clone(&answering);
         async move { Ok::<_, Infallible>(site.answer(request, peer, local).await) }
     });
@@ -171,7 +175,7 @@ async fn serve(stream: TcpStream, site: Arc<Site>, mut stopped: watch::Receiver<
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIME)
             .max_buf_size(HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(Io::new(stream, Arc::clone(&begun)), service)
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -182,6 +186,7 @@ async fn serve(stream: TcpStream, site: Arc<Site>, mut stopped: watch::Receiver<
     };
     if let Err(error) = ended
         && (error.is_parse() || error.is_timeout())
+        && begun.load(Ordering::Relaxed)
     {
         site.refused("http_head", &format!("{peer}: {error}"));
     }

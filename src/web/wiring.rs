@@ -22,8 +22,8 @@ use crate::wire::{Dialect, Epoch, LogId, Name, OrderNumber};
 
 /// How often followers look whether there is more to read.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// A look at all members is not repeated before so many times as long as it took: it holds up the
-/// sequencer, and must not do so for more than a small part of the time.
+/// A look at all members is not repeated before so many times as long as it took: however often it
+/// is asked for, it takes no more than a small part of a processor.
 const REST: u32 = 20;
 /// How old the figures of the disk may be.
 const DISK_EVERY: Duration = Duration::from_secs(5);

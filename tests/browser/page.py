@@ -14,6 +14,13 @@ from stage import CHROMIUM, Broker, Client, lines, say, until
 HOSTILE = '<img src=x onerror="document.title=1"><b>bold</b><script>document.title=2</script>'
 
 
+class Silent(http.server.SimpleHTTPRequestHandler):
+    """Another site, which does not tell what was asked for."""
+
+    def log_message(self, *_):
+        pass
+
+
 def open_page(browser, broker, name, **options):
     page = browser.new_context(**options).new_page()
     page.problems = []
@@ -108,9 +115,7 @@ def foreign_pages_get_nothing(browser, broker):
         except urllib.error.HTTPError as error:
             status = error.code
         assert status == 403, status
-    here = functools.partial(
-        http.server.SimpleHTTPRequestHandler, directory=pathlib.Path(__file__).parent
-    )
+    here = functools.partial(Silent, directory=pathlib.Path(__file__).parent)
     site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), here)
     threading.Thread(target=site.serve_forever, daemon=True).start()
     page = browser.new_context().new_page()

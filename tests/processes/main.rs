@@ -14,3 +14,4 @@ mod interop;
 mod peers;
 mod python;
 mod security;
+mod web;

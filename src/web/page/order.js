@@ -19,6 +19,7 @@ export class Order {
   #backoff = new Backoff();
   #timer = 0;
   #name = "";
+  #digits = 3;
 
   // What the rest of the page does: onState(state, text), onDenied(), onLog(log), onEnd(next).
   constructor(calls) {
@@ -105,6 +106,7 @@ export class Order {
       const below = this.#isBelow();
       const drawn = document.createDocumentFragment();
       drawn.append(...this.#waiting.splice(0).map((message) => this.#line(message)));
+      again(drawn, [...list.querySelectorAll("[data-order]")].at(-1));
       // What waits to be ordered stays last.
       list.insertBefore(drawn, list.querySelector(".pending"));
       get("empty").hidden = true;
@@ -127,6 +129,9 @@ export class Order {
     const kind = message.kind ?? (from === "Server" ? "notice" : "message");
     const mine = message.from === this.#name && kind === "message";
     const line = element("li", { "data-order": order, "data-from": from });
+    // Numbers stand under one another, however long they get.
+    const digits = String(order).length;
+    if (digits > this.#digits) list.style.setProperty("--digits", (this.#digits = digits));
     line.className = [kind === "notice" && "notice", mine && "mine"].filter(Boolean).join(" ");
     line.append(element("span", { class: "order-number" }, String(order)));
     line.append(element("span", { class: "from", title: shown(from), dir: "auto" }, shown(from)));
@@ -181,6 +186,7 @@ export class Order {
     this.pause();
     this.#clear();
     list.append(...found.map((message) => this.#line(message)));
+    again(list);
     const exact = list.querySelector(`[data-order="${wanted}"]`);
     const aim = exact ?? list.firstElementChild;
     aim.classList.add("aim");
@@ -197,6 +203,7 @@ export class Order {
     const found = await fetched(first - count, count);
     const height = flow.scrollHeight - flow.scrollTop;
     list.prepend(...found.filter((message) => message.order < first).map((message) => this.#line(message)));
+    again(list);
     flow.scrollTop = flow.scrollHeight - height;
     if (found.length === 0) this.#edges(first);
     else this.#edges();
@@ -232,6 +239,14 @@ export class Order {
     const button = get("newest");
     button.hidden = below;
     button.textContent = this.#paused ? "Go on" : "Newest \u2193";
+  }
+}
+
+// A name is said once for the lines that follow one another.
+function again(lines, before) {
+  for (const line of lines.children) {
+    line.classList.toggle("again", line.dataset.from !== undefined && line.dataset.from === before?.dataset.from);
+    before = line;
   }
 }
 

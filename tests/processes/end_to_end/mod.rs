@@ -12,6 +12,7 @@ mod fairness;
 mod joining;
 mod log_tools;
 mod many;
+mod notified;
 mod plain_tcp;
 mod restarting;
 mod settings;

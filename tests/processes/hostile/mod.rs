@@ -17,14 +17,14 @@ use orden_kit::programs::broker::Broker;
 use orden_kit::zmtp::Speaker;
 
 /// A member that behaves well, and sees whether it is served in order.
-struct Witness<'a> {
+pub(crate) struct Witness<'a> {
     broker: &'a mut Broker,
     peer: Peer,
     next: u64,
 }
 
 impl<'a> Witness<'a> {
-    fn new(broker: &'a mut Broker) -> Self {
+    pub(crate) fn new(broker: &'a mut Broker) -> Self {
         let peer = Peer::join(broker, "witness", None);
         peer.say("witness: begins");
         let next = peer.hear_until("witness: begins") + 1;
@@ -32,7 +32,7 @@ impl<'a> Witness<'a> {
     }
 
     /// Says something, and hears it after everything else, without a gap.
-    fn is_served(&mut self, after: &str) {
+    pub(crate) fn is_served(&mut self, after: &str) {
         assert!(self.broker.is_alive(), "{after}: the broker has ended");
         let text = format!("witness: {after}");
         self.peer.say(&text);
@@ -45,6 +45,10 @@ impl<'a> Witness<'a> {
                 return;
             }
         }
+    }
+
+    pub(crate) fn broker(&self) -> &Broker {
+        self.broker
     }
 
     /// Waits until one thing more has been counted than before.

@@ -65,6 +65,13 @@ fn with_address(flags: &[&str]) -> Vec<OsString> {
     default.iter().chain(flags).map(OsString::from).collect()
 }
 
+/// Whether a flag names an address, in the order in which the broker says that it listens.
+fn is_address(flag: &OsString) -> bool {
+    ["--address", "--tcp-address", "--http-address"]
+        .iter()
+        .any(|address| flag == address)
+}
+
 fn host_and_port(endpoint: &str) -> &str {
     endpoint.strip_prefix("tcp://").expect("it is TCP")
 }
@@ -129,6 +136,13 @@ impl Broker {
     pub fn tcp_address(&self) -> &str {
         let endpoint = self.endpoints.get(1).expect("--tcp-address was given");
         host_and_port(endpoint)
+    }
+
+    /// Where it speaks HTTP, as `HOST:PORT`.
+    pub fn http_address(&self) -> &str {
+        let mut endpoints = self.endpoints.iter();
+        let address = endpoints.find_map(|endpoint| endpoint.strip_prefix("http://"));
+        address.expect("--http-address was given")
     }
 
     /// The log's directory.
@@ -228,8 +242,9 @@ impl Stopped {
         let flags = &mut setup.flags;
         let mut endpoints = endpoints.iter();
         for at in 0..flags.len() - 1 {
-            if flags[at] == "--address" || flags[at] == "--tcp-address" {
-                flags[at + 1] = endpoints.next().expect("one for each address").into();
+            if is_address(&flags[at]) {
+                let endpoint = endpoints.next().expect("one for each address");
+                flags[at + 1] = endpoint.trim_start_matches("http://").into();
             }
         }
         Self { setup }
@@ -251,13 +266,16 @@ impl Stopped {
     /// Starts it again.
     pub fn start(self) -> Broker {
         let program = Program::start("orden-broker", &mut self.command());
-        let addresses = ["--address", "--tcp-address"];
-        let is_address = |flag: &&OsString| addresses.iter().any(|address| **flag == **address);
-        let listening = self.setup.flags.iter().filter(is_address).map(|_| {
-            let line = program.line();
-            let endpoint = line.strip_prefix("listening on ");
-            endpoint.unwrap_or_else(|| panic!("{line:?}")).to_owned()
-        });
+        let listening = self
+            .setup
+            .flags
+            .iter()
+            .filter(|flag| is_address(flag))
+            .map(|_| {
+                let line = program.line();
+                let endpoint = line.strip_prefix("listening on ");
+                endpoint.unwrap_or_else(|| panic!("{line:?}")).to_owned()
+            });
         let endpoints = listening.collect();
         Broker {
             program,

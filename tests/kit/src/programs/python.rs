@@ -32,6 +32,34 @@ pub fn interpreter() -> &'static Path {
     })
 }
 
+/// The interpreter, with a package that only some tests need; `module` is what it is imported as.
+pub fn with(module: &str, package: &str) -> &'static Path {
+    let python = interpreter();
+    let lock = File::create(python.with_extension("lock")).expect("target/ is writable");
+    lock.lock().expect("a file in target/ can be locked");
+    let import = format!("import {module}");
+    let has = || {
+        Command::new(python)
+            .args(["-c", &import])
+            .output()
+            .is_ok_and(|end| end.status.success())
+    };
+    if !has() {
+        let hint = "pip could not install a package: is there a network, or a mirror?";
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-input",
+            "--disable-pip-version-check",
+        ];
+        run(Command::new(python).args(pip).arg(package), hint);
+        assert!(has(), "{package} was installed and cannot be imported");
+    }
+    python
+}
+
 fn has_pyzmq(python: &Path) -> bool {
     let version = "import zmq; print(zmq.__version__)";
     let output = Command::new(python).args(["-c", version]).output();
