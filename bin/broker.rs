@@ -19,6 +19,8 @@ mod logging;
 mod notify;
 #[path = "broker/security.rs"]
 mod security;
+#[path = "broker/size.rs"]
+mod size;
 #[path = "broker/startup.rs"]
 mod startup;
 

@@ -1,6 +1,5 @@
 //! What the broker can be told on its command line.
 
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use crate::http;
 use crate::log_command::LogCommand;
 use crate::logging::Logging;
 use crate::security;
+use crate::size::size;
 
 /// A message broker that gives every message one number, and every client every message, in
 /// that one order, exactly once, whatever crashes.
@@ -265,11 +265,6 @@ fn capacity(directory: &Path) -> Option<u64> {
     // Some virtual ones have no size.
     let bytes = system.f_blocks.saturating_mul(system.f_frsize);
     (bytes > 0).then_some(bytes)
-}
-
-/// A number of bytes or of things, within bounds.
-pub(crate) fn size(bounds: RangeInclusive<u64>) -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(bounds)
 }
 
 fn at_most(bound: u64) -> RangedU64ValueParser<u64> {

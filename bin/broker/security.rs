@@ -11,7 +11,7 @@ use orden::net::Address;
 use orden::net::{generate_keys, read_secret_key};
 use orden::wire::Name;
 
-use crate::flags::size;
+use crate::size::size;
 
 /// What the program does instead of serving.
 #[derive(Debug, Subcommand)]

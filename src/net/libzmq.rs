@@ -1,4 +1,5 @@
-//! One frame for many peers, libzmq's descriptors, unguessable ids: what the `zmq` crate cannot say.
+//! One frame for many peers, libzmq's descriptors, unguessable ids: what the `zmq` crate cannot
+//! say.
 //!
 //! The only module with `unsafe`: it speaks to libzmq and to descriptors that libzmq owns. It
 //! decides nothing.
