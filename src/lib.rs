@@ -41,6 +41,7 @@
 
 pub mod broker;
 pub mod client;
+pub mod commit;
 pub mod core;
 pub mod display;
 pub mod net;

@@ -73,7 +73,7 @@ impl AckMap {
             shown.members.set(id.0, status);
         });
         shown.counters.clone_from(machine.counters());
-        shown.next = machine.next_order();
+        shown.next = machine.visible_end();
     }
 }
 

@@ -1,5 +1,4 @@
-//! The sequencer thread: drives the machine with what arrives, and does what it says, in the one
-//! order that keeps the promise: append, sync, then let anybody know.
+//! The sequencer thread: runs the commit loop on what arrives, and passes on what it says.
 //!
 //! Whatever arrives while a sync runs is the next batch (group commit), so the slower the disk,
 //! the larger the batches.
@@ -12,21 +11,18 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 
 use super::Error;
 use super::ack_map::AckMap;
-use super::config::Sync;
 use super::dispatcher::Signals;
 use super::event_log::EventLog;
 use super::exchange::{Arrival, INBOUND_BURSTS, Inbound, Outbound};
-use crate::core::{Input, Now, Packet, Ready, Sequencer, Time, Write};
+use crate::commit::CommitLoop;
+use crate::core::{Input, Now, Packet, Ready};
 use crate::net::Clock;
 use crate::net::waker::Waker;
-use crate::store::{self, Log};
-use crate::wire::{Name, OrderNumber, batch, record};
+use crate::wire::OrderNumber;
 
 /// What the sequencer thread works with.
 pub(super) struct Driver {
-    pub(super) machine: Sequencer,
-    pub(super) log: Box<dyn Log>,
-    pub(super) sync: Sync,
+    pub(super) commits: CommitLoop,
     pub(super) clock: Clock,
     pub(super) inbound: Receiver<Inbound>,
     pub(super) outbound: Sender<Outbound>,
@@ -42,12 +38,8 @@ pub(super) struct Driver {
 pub(super) struct Round {
     /// Stretches to ask for as soon as the loader has room.
     loads: VecDeque<OrderNumber>,
-    /// When what is written but not synced is to be.
-    sync_at: Option<Time>,
     events: EventLog,
     stopping: bool,
-    /// Whether the log has said that there is no space for another segment.
-    full: bool,
 }
 
 impl Driver {
@@ -60,46 +52,33 @@ impl Driver {
         let Self {
             outbound,
             waker,
-            log,
+            commits,
+            clock,
             ..
         } = self;
         drop(outbound);
         waker.wake();
         result?;
-        Ok(log.close()?)
+        Ok(commits.close(clock.now_with_wall())?)
     }
 
     fn work(&mut self) -> Result<(), Error> {
-        self.make_room()?;
-        let now = self.clock.now_with_wall();
-        self.flush(now)?;
+        self.round(self.clock.now_with_wall())?;
         while !self.round.stopping {
             let first = self.wait()?;
-            if self.round.full {
-                // There may be space since the last round, and whoever speaks first would not be
-                // told why it is refused, or not at all.
-                self.make_room()?;
-            }
             let now = self.clock.now_with_wall();
             if let Some(first) = first {
-                self.take(now, first);
-                self.take_more(now);
+                self.take(now, first)?;
+                self.take_more(now)?;
             }
-            self.machine.step(now, Input::Tick);
-            self.flush(now)?;
+            self.round(now)?;
         }
-        let writes = self.machine.last_writes();
-        self.write(self.clock.now_with_wall(), &writes)
+        Ok(())
     }
 
     /// Waits for something to arrive, or for a deadline.
     fn wait(&mut self) -> Result<Option<Inbound>, Error> {
-        let deadlines = self
-            .machine
-            .deadline()
-            .into_iter()
-            .chain(self.round.sync_at);
-        let received = match deadlines.min() {
+        let received = match self.commits.deadline() {
             None => self
                 .inbound
                 .recv()
@@ -114,51 +93,51 @@ impl Driver {
     }
 
     /// Takes what has arrived meanwhile, as far as one batch goes.
-    fn take_more(&mut self, now: Now) {
-        let enough = self.machine.limits().batch_bytes;
-        // Bounded, or those who acknowledge without a pause would keep everybody from being sent
-        // anything.
+    fn take_more(&mut self, now: Now) -> Result<(), Error> {
+        // Bounded, or members that acknowledge without a pause would keep everybody from being
+        // sent anything.
         for _ in 0..INBOUND_BURSTS {
-            if self.machine.pending_bytes() >= enough || self.round.stopping {
+            if self.commits.is_full() || self.round.stopping {
                 break;
             }
             let Ok(more) = self.inbound.try_recv() else {
                 break;
             };
-            self.take(now, more);
+            self.take(now, more)?;
         }
         if self.signals.starved.swap(false, Ordering::SeqCst) {
             self.waker.wake();
         }
+        Ok(())
     }
 
-    fn take(&mut self, now: Now, inbound: Inbound) {
+    fn take(&mut self, now: Now, inbound: Inbound) -> Result<(), Error> {
         match inbound {
             Inbound::Arrivals(arrivals) => {
                 for arrival in &arrivals {
-                    self.machine.step(now, input(arrival));
+                    self.commits.step(now, input(arrival))?;
                 }
             }
             Inbound::Loaded { from, result } => {
-                self.machine.step(now, Input::Loaded { from, result });
+                self.commits.step(now, Input::Loaded { from, result })?;
             }
-            Inbound::Grants(grants) => self.machine.step(now, Input::Grants(grants)),
+            Inbound::Grants(grants) => self.commits.step(now, Input::Grants(grants))?,
             Inbound::Stop => self.round.stopping = true,
         }
+        Ok(())
     }
 
-    /// Does what the machine says: first write, then send.
-    fn flush(&mut self, now: Now) -> Result<(), Error> {
+    /// Does what the machine says, once the log has what it rests on.
+    fn round(&mut self, now: Now) -> Result<(), Error> {
         let Ready {
-            writes,
             sends,
             closes,
             loads,
             events,
-        } = self.machine.ready(now);
-        self.write(now, &writes)?;
-        // Before anybody hears of it: whoever has an answer and asks for the status finds it there.
-        self.ack_map.show(&mut self.machine);
+        } = self.commits.round(now)?;
+        // Before anybody hears of it: a peer that has an answer and asks for the status finds it
+        // there.
+        self.ack_map.show(self.commits.machine_mut());
         if !sends.is_empty() || !closes.is_empty() {
             // The dispatcher never waits for this thread, so this wait ends.
             let sent = self.outbound.send(Outbound { sends, closes });
@@ -168,37 +147,7 @@ impl Driver {
         self.round.loads.extend(loads);
         self.load()?;
         self.round.events.write(now.time, events);
-        self.make_room()
-    }
-
-    fn write(&mut self, now: Now, writes: &[Write]) -> Result<(), Error> {
-        if !writes.is_empty() {
-            for write in writes {
-                match write {
-                    Write::Sessions(sessions) => self.log.append_sessions(sessions)?,
-                    Write::Messages(chunk) => self.log.append(chunk)?,
-                }
-            }
-            match self.sync {
-                Sync::Always => self.sync()?,
-                Sync::Every(period) => {
-                    self.log.publish()?;
-                    self.round.sync_at.get_or_insert(now.time + period);
-                }
-                Sync::Never => self.log.publish()?,
-            }
-        }
-        if self.round.sync_at.is_some_and(|at| at <= now.time) {
-            self.sync()?;
-        }
-        Ok(())
-    }
-
-    fn sync(&mut self) -> Result<(), Error> {
-        self.round.sync_at = None;
-        self.log.sync()?;
-        self.machine.synced();
-        Ok(())
+        Ok(self.commits.rest()?)
     }
 
     /// Asks the loader for what members need, as far as it has room.
@@ -211,50 +160,6 @@ impl Driver {
             };
         }
         Ok(())
-    }
-
-    /// Goes over to the next segment of the log before the current one is too full for what one
-    /// round can bring. Only a full disk makes messages be refused: a slow one is waited for.
-    fn make_room(&mut self) -> Result<(), Error> {
-        let needed = self.most_in_a_round();
-        let spare = needed;
-        if self.log.room() < needed + spare {
-            let mut rolled = self.log.can_roll();
-            if matches!(rolled, Ok(false)) && self.log.room() < needed {
-                rolled = self.log.await_roll().map(|()| true);
-            }
-            match rolled {
-                Ok(true) => self.roll()?,
-                Ok(false) => {}
-                Err(store::Error::NoSpace(error)) => {
-                    if !std::mem::replace(&mut self.round.full, true) {
-                        log::error!("no space for the log, new messages are refused: {error}");
-                    }
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.machine.set_room(self.log.room());
-        Ok(())
-    }
-
-    fn roll(&mut self) -> Result<(), Error> {
-        let snapshot = self.machine.snapshot();
-        self.log.roll(&snapshot)?;
-        self.machine.synced();
-        self.machine.set_oldest(self.log.oldest());
-        if std::mem::take(&mut self.round.full) {
-            log::info!("there is space for the log again");
-        }
-        Ok(())
-    }
-
-    /// Bytes that one round can add to the log: a batch, one message more, and some entries of
-    /// sessions.
-    fn most_in_a_round(&self) -> usize {
-        let limits = self.machine.limits();
-        let overhead = batch::HEADER_LEN + record::HEADER_LEN + Name::MAX_LEN;
-        2 * limits.batch_bytes + limits.message_bytes + overhead
     }
 }
 

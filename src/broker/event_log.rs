@@ -82,6 +82,8 @@ fn write_line(event: &Event) {
         }
         Event::Undelivered(name, why) => log::warn!("nothing can be sent to {name}: {why:?}"),
         Event::Unreadable(why) => log::error!("the log cannot be read: {why}"),
+        Event::Short(why) => log::error!("no room in the log, new messages are refused: {why}"),
+        Event::RoomAgain => log::info!("there is room in the log again"),
     }
 }
 

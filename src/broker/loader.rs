@@ -17,6 +17,7 @@ pub(super) fn run(
     for from in requests {
         let result = reader.read(from).map_err(|error| match error {
             Error::Trimmed(oldest) => LoadError::Trimmed(oldest),
+            damage if damage.is_damage() => LoadError::Damaged(damage.to_string()),
             other => LoadError::Unreadable(other.to_string()),
         });
         // This waits when the sequencer has much to do: catching up comes after new messages.

@@ -41,13 +41,15 @@ use self::exchange::{INBOUND_BURSTS, LOADS, OUTBOUND_BURSTS};
 use self::outside::Watch;
 use self::sockets::Options;
 use self::transport::Transport;
-use crate::core::Sequencer;
+use crate::commit::CommitLoop;
+use crate::core::{Seed, Sequencer};
 use crate::net::Clock;
 use crate::net::waker::waker;
-use crate::store::{self, Beside, Opened};
+use crate::store::{self, Opened, Run};
 
+pub use crate::commit::{BadSync, Sync};
 pub use ack_map::{AckMap, Status};
-pub use config::{BadSync, Config, ConnectionLimits, Security, Storage, Sync};
+pub use config::{Config, ConnectionLimits, Security, Storage};
 pub use error::Error;
 pub use in_process::{Ear, InProcess, NotTaken};
 pub use outside::Outside;
@@ -71,7 +73,8 @@ impl Broker {
     /// What prevents that.
     pub fn start(config: &Config) -> Result<Self, Error> {
         let opened = open_log(&config.storage)?;
-        let seed = getrandom::u64().map_err(|error| Error::Randomness(error.to_string()))?;
+        let mut seed = Seed::default();
+        getrandom::fill(&mut seed).map_err(|error| Error::Randomness(error.to_string()))?;
         let context = sockets::context()?;
         // Before any socket is bound, so that no peer connects unchecked.
         let auth = config.security.as_ref().map(Auth::open).transpose()?;
@@ -93,16 +96,15 @@ impl Broker {
         let outside = Outside::new(&opened, &ack_map, &in_process, &stopper, living);
         let clock = Clock::start();
         let limits = config.limits.clone();
-        let mut machine = Sequencer::new(clock.now_with_wall(), limits, &opened.recovered, seed);
+        let now = clock.now_with_wall();
+        let mut machine = Sequencer::new(now, limits, opened.recovered, seed);
+        if let Some(auth) = &auth {
+            machine = auth.watch_over(machine);
+        }
         // A status before the first round shows what the log holds, not nothing.
         ack_map.show(&mut machine);
         let driver = Driver {
-            machine: match &auth {
-                None => machine,
-                Some(auth) => auth.watch_over(machine),
-            },
-            log: opened.log,
-            sync: config.sync,
+            commits: CommitLoop::new(machine, opened.log, config.sync),
             clock,
             inbound: inbound_out,
             outbound: outbound_in,
@@ -223,13 +225,11 @@ fn options(config: &Config) -> Options {
 /// Opens the log, wherever it is, and says what it holds.
 fn open_log(storage: &Storage) -> Result<Opened, Error> {
     let opened = match storage {
-        Storage::Memory { retain_bytes } => {
-            store::memory(store::draw_identity()?.log_id, *retain_bytes)
-        }
+        Storage::Memory { retain_bytes } => store::memory(store::draw_identity()?, *retain_bytes),
         Storage::Files(options) => store::open(options)?,
         Storage::Medium(medium, options) => {
             let (medium, fresh) = (Arc::clone(medium), store::draw_identity()?);
-            store::open_on(medium, options, Beside::Thread, fresh)?
+            store::open_on(medium, options, Run::Background, fresh)?
         }
     };
     log_opened(&opened);
@@ -243,7 +243,7 @@ fn log_opened(opened: &Opened) {
         "log {:016x}: next order number {}, {} members known",
         recovered.log_id.0,
         recovered.next,
-        recovered.sessions().count()
+        recovered.len()
     );
     if let Some(repair) = &opened.repair {
         log::warn!(

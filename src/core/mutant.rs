@@ -60,6 +60,14 @@ mutants! {
     NeverSendAgain,
     /// M20: the snapshot in a new segment leaves out what was published.
     ForgetInSnapshot,
+    /// M21: what was appended may be known before it is committed.
+    TellBeforeCommit,
+    /// M22: with `--sync MS`, what was appended is never committed in time.
+    ForgetDeadlineSync,
+    /// M23: the machine is not told what the log has let go of.
+    ForgetOldest,
+    /// M24: a commit is reported that the log has not made.
+    ReportUncommitted,
 }
 
 #[cfg(not(feature = "mutants"))]

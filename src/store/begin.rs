@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::catalog::{Entry, Index, Place};
-use super::helper::Helper;
+use super::maintenance::{Maintenance, Readiness};
 use super::medium::{File, Medium};
 use super::recovery::Found;
 use super::segment::{FILLING, HEADER_LEN, Header, Identity, Sequence};
@@ -31,11 +31,15 @@ pub(super) struct Current {
 /// Begins a log: its first segment.
 pub(super) fn begin(
     medium: &dyn Medium,
-    helper: &Helper,
+    maintenance: &Maintenance,
     segment_bytes: u64,
     identity: Identity,
 ) -> Result<Found, Error> {
-    let (file, filled) = helper.take(segment_bytes)?;
+    if let Readiness::Short(shortage) = maintenance.wait(segment_bytes) {
+        return Err(Error::NoSpace(shortage));
+    }
+    maintenance.check()?;
+    let (file, filled) = maintenance.take().ok_or(Error::Ended)?;
     let header = Header {
         identity,
         epoch: Epoch(1),
@@ -50,7 +54,6 @@ pub(super) fn begin(
         length: snapshot.len(),
         count: 0,
         first: header.first,
-        durable: header.first,
         log_id: identity.log_id,
         epoch: header.epoch,
         body_checksum: 0,
@@ -58,7 +61,7 @@ pub(super) fn begin(
     .seal(&mut snapshot);
     let (current, entry) = name_segment(medium, file, &header, &snapshot, segment_bytes)?;
     Ok(Found {
-        recovered: Recovered::nothing(identity.log_id),
+        recovered: Recovered::nothing(identity.log_id, identity.secret),
         identity,
         entries: vec![entry],
         header,
@@ -67,6 +70,11 @@ pub(super) fn begin(
         newest: 0,
         repair: None,
     })
+}
+
+/// Bytes of a segment's head with this snapshot.
+pub(super) fn head_of(snapshot: &[u8]) -> u64 {
+    (HEADER_LEN + snapshot.len()) as u64
 }
 
 /// Gives the segment that was made ready its head and its name. From then on it is part of the
@@ -107,11 +115,9 @@ pub(super) fn name_segment(
         sequence: header.sequence,
         file,
         tail,
-        // However many sessions there are, messages fit in behind them: at the worst the file
-        // grows, and the next one is made large enough from the beginning.
-        limit: header.filled.max(tail + segment_bytes / 2),
+        limit: header.filled.max(tail),
         following: segment_bytes.max(2 * tail),
     };
-    debug_assert_eq!(tail, (HEADER_LEN + snapshot.len()) as u64);
+    debug_assert_eq!(tail, head_of(snapshot));
     Ok((current, entry))
 }

@@ -108,7 +108,7 @@ impl Catalog {
     }
 
     /// Shows readers what has been synced in the newest segment.
-    pub(super) fn publish(&self, batches: impl IntoIterator<Item = (Place, Place)>) {
+    pub(super) fn expose(&self, batches: impl IntoIterator<Item = (Place, Place)>) {
         let mut entries = self.lock();
         let index = entries.back_mut().and_then(|entry| entry.index.as_mut());
         let index = index.expect("the newest segment is never without its index");

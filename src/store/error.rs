@@ -58,9 +58,9 @@ pub enum Error {
     /// A directory that a copy was to go to, and that holds something.
     #[error("{} is not empty: a log is copied into a directory of its own", .0.display())]
     NotEmpty(PathBuf),
-    /// No room for another segment.
+    /// There is no log yet, and no room to begin one.
     #[error("no space for the log: {0}")]
-    NoSpace(io::Error),
+    NoSpace(super::log::Shortage),
     /// The medium refused.
     #[error("cannot {doing} {}: {source}", file.display())]
     Io {
@@ -102,14 +102,6 @@ impl Error {
             source,
         }
     }
-}
-
-/// Whether an error says that space has run out: the one that passes when some is freed.
-pub(super) fn is_no_space(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
 }
 
 fn place(order: Option<OrderNumber>) -> String {

@@ -1,15 +1,16 @@
 //! The log on a medium: the writing half.
 //!
-//! Appending is one write of the batch's own bytes, and a sync one sync of one file: nothing is
-//! done per message. After any error nothing is written any more.
+//! Appending is one write of the batch's own bytes, and a commit one sync of one file: nothing is
+//! done per message. After a final error nothing is written any more.
 
 use std::io;
 use std::sync::Arc;
 
-use super::begin::{Current, begin, name_segment};
+use super::begin::{Current, begin, head_of, name_segment};
 use super::catalog::{Catalog, Place};
 use super::error::Error;
-use super::helper::{Beside, Helper, Job};
+use super::log::{Failure, Room, Shortage};
+use super::maintenance::{Job, Maintenance, Readiness, Run};
 use super::mark::{self, Mark};
 use super::medium::Medium;
 use super::reader::FileReader;
@@ -17,7 +18,7 @@ use super::recovery::recover;
 use super::retention::Retention;
 use super::segment::{Header, Identity};
 use super::{Log, LogReader, Opened};
-use crate::core::{Chunk, Mutant};
+use crate::core::{Chunk, Index, Mutant, Write};
 use crate::wire::batch::Kind;
 use crate::wire::{Epoch, LogId, OrderNumber};
 
@@ -32,13 +33,13 @@ const PREPARE_AFTER: u64 = 4;
 pub(super) struct Plan {
     pub(super) segment_bytes: u64,
     pub(super) retention: Retention,
-    pub(super) beside: Beside,
+    pub(super) run: Run,
 }
 
 /// A log on a medium.
 pub(super) struct FileLog {
     /// First, since it must have ended before the lock is let go.
-    helper: Helper,
+    maintenance: Maintenance,
     medium: Arc<dyn Medium>,
     plan: Plan,
     identity: Identity,
@@ -46,8 +47,11 @@ pub(super) struct FileLog {
     catalog: Arc<Catalog>,
     current: Current,
     next: OrderNumber,
-    /// What readers will see after the next sync.
-    unpublished: Vec<(Place, Place)>,
+    /// The last group of which something was appended, and the last one that is safe.
+    appended: Index,
+    committed: Index,
+    /// What readers will see after the next commit.
+    unexposed: Vec<(Place, Place)>,
     /// Whether anything was written since the last sync.
     dirty: bool,
     /// The last batch: it has the newest time, which is looked at only when a segment is full.
@@ -68,15 +72,15 @@ impl FileLog {
             .lock()
             .map_err(Error::io("lock", medium.place()))?
             .ok_or_else(|| Error::InUse(medium.place().to_owned()))?;
-        let helper = Helper::new(Arc::clone(&medium), plan.beside)?;
+        let maintenance = Maintenance::new(Arc::clone(&medium), plan.run)?;
         let found = if let Some(found) = recover(&*medium)? {
             found
         } else {
             let identity = fresh().map_err(Error::io("draw an id for", medium.place()))?;
-            begin(&*medium, &helper, plan.segment_bytes, identity)?
+            begin(&*medium, &maintenance, plan.segment_bytes, identity)?
         };
         let log = Self {
-            helper,
+            maintenance,
             plan,
             identity: found.identity,
             epoch: Epoch(found.recovered.epoch.0 + 1),
@@ -89,7 +93,9 @@ impl FileLog {
                 following: plan.segment_bytes,
             },
             next: found.recovered.next,
-            unpublished: Vec::new(),
+            appended: Index::default(),
+            committed: Index::default(),
+            unexposed: Vec::new(),
             dirty: false,
             last: None,
             newest: found.newest,
@@ -104,44 +110,58 @@ impl FileLog {
         })
     }
 
-    /// Does something that ends the log if it fails.
-    fn guarded<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+    /// Does something that ends the log if it fails, unless something beside it has failed
+    /// already: then what was appended may depend on what is not there.
+    fn guarded<T, E: From<Error>>(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> Result<T, E>,
+        is_final: impl FnOnce(&E) -> bool,
+    ) -> Result<T, E> {
         if self.ended {
-            return Err(Error::Ended);
+            return Err(Error::Ended.into());
+        }
+        if let Err(error) = self.maintenance.check() {
+            self.ended = true;
+            return Err(error.into());
         }
         let result = act(self);
-        self.ended = result.is_err();
+        self.ended = result.as_ref().is_err_and(is_final);
         result
     }
 
-    /// Asks about the segment that follows. Want of space passes; any other error ends the log.
-    fn of_the_next<T>(
-        &mut self,
-        ask: impl FnOnce(&Helper, u64) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        if self.ended {
-            return Err(Error::Ended);
-        }
-        let answer = ask(&self.helper, self.current.following);
-        self.ended = matches!(&answer, Err(error) if !matches!(error, Error::NoSpace(_)));
-        answer
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    /// Writes behind the tail, which moves only if all is there.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let Current { file, tail, .. } = &mut self.current;
-        match file.write_at(bytes, *tail) {
+        match file.write_at(bytes, *tail).map_err(Shortage::of) {
             Ok(()) => {
                 *tail += bytes.len() as u64;
                 self.dirty = true;
                 Ok(())
             }
-            Err(error) => Err(self.io("write", error)),
+            Err(Ok(shortage)) => Err(shortage.into()),
+            Err(Err(error)) => Err(self.io("write", error).into()),
         }
+    }
+
+    fn append_chunk(&mut self, batch: &Chunk) -> Result<(), Failure> {
+        assert_eq!(batch.first(), self.next, "the order has no gaps");
+        let place = |order, offset| Place { order, offset };
+        let start = place(batch.first(), self.current.tail);
+        self.write(batch.bytes())?;
+        let end = place(batch.end(), self.current.tail);
+        self.unexposed.push((start, end));
+        self.next = batch.end();
+        self.last = Some(batch.clone());
+        Ok(())
     }
 
     fn write_mark(&mut self, kind: Kind) -> Result<(), Error> {
         let mark = self.mark(kind).encode(self.current.tail);
-        self.write(&mark)
+        match self.write(&mark) {
+            Ok(()) => Ok(()),
+            Err(Failure::Final(error)) => Err(error),
+            Err(Failure::Passing(Shortage(error))) => Err(self.io("write", error)),
+        }
     }
 
     fn mark(&self, kind: Kind) -> Mark {
@@ -154,32 +174,80 @@ impl FileLog {
     }
 
     fn sync_and_mark(&mut self) -> Result<(), Error> {
-        if !self.dirty {
-            return Ok(());
+        if self.dirty {
+            if !Mutant::TellBeforeSync.lives()
+                && let Err(error) = self.current.file.sync_data()
+                && !Mutant::SwallowSyncError.lives()
+            {
+                return Err(self.io("sync", error));
+            }
+            self.catalog.expose(self.unexposed.drain(..));
+            self.write_mark(Kind::Synced)?;
+            // The mark itself need not be safe: it goes with the next sync.
+            self.dirty = false;
+            if self.current.tail > self.current.limit / PREPARE_AFTER {
+                self.maintenance.prepare(self.current.following);
+            }
         }
-        if !Mutant::TellBeforeSync.lives()
-            && let Err(error) = self.current.file.sync_data()
-            && !Mutant::SwallowSyncError.lives()
-        {
-            return Err(self.io("sync", error));
-        }
-        self.catalog.publish(self.unpublished.drain(..));
-        self.write_mark(Kind::Synced)?;
-        // The mark itself need not be safe: it goes with the next sync.
-        self.dirty = false;
-        if self.current.tail > self.current.limit / PREPARE_AFTER {
-            self.helper.prepare(self.current.following);
-        }
+        self.committed = self.appended;
         Ok(())
     }
 
-    fn roll_to_next(&mut self, snapshot: &[u8]) -> Result<(), Error> {
+    /// Bytes that fit into the current segment.
+    fn room(&self) -> usize {
+        let used = self.current.tail + RESERVE;
+        usize::try_from(self.current.limit.saturating_sub(used)).unwrap_or(usize::MAX)
+    }
+
+    /// Goes over to the next segment before the current one is too full. Only a shortage makes
+    /// messages be refused: a slow medium is waited for.
+    fn make_room(
+        &mut self,
+        wanted: usize,
+        checkpoint: &mut dyn FnMut() -> Vec<u8>,
+    ) -> Result<Room, Error> {
+        let mut shortage = None;
+        // While there is room for as much again, the next segment can still be made.
+        while self.room() < 2 * wanted {
+            let mut readiness = self.maintenance.readiness(self.current.following);
+            if matches!(readiness, Readiness::NotYet) && self.room() < wanted {
+                readiness = self.maintenance.wait(self.current.following);
+                self.maintenance.check()?;
+            }
+            match readiness {
+                Readiness::Ready(bytes) => self.roll_if_it_pays(bytes, wanted, &checkpoint())?,
+                Readiness::NotYet => break,
+                Readiness::Short(why) => {
+                    shortage = Some(why);
+                    break;
+                }
+            }
+        }
+        let bytes = self.room();
+        Ok(Room { bytes, shortage })
+    }
+
+    /// Rolls, unless the snapshot would fill so much of the next segment that it had to be rolled
+    /// at once: then a larger one is made. Room is never counted that was not allocated.
+    fn roll_if_it_pays(&mut self, bytes: u64, wanted: usize, snapshot: &[u8]) -> Result<(), Error> {
+        let head = head_of(snapshot) + RESERVE;
+        if head + 2 * wanted as u64 > bytes {
+            let messages = self.plan.segment_bytes.max(4 * wanted as u64);
+            self.current.following = 2 * head + messages;
+            // What was made ready is emptied and filled anew.
+            drop(self.maintenance.take());
+            return Ok(());
+        }
+        self.roll(snapshot)
+    }
+
+    fn roll(&mut self, snapshot: &[u8]) -> Result<(), Error> {
         // Opening reads the newest segment only: nothing may be missing in the one before it.
         self.sync_and_mark()?;
         if let Some(record) = self.last.take().and_then(|chunk| newest_of(&chunk)) {
             self.newest = record;
         }
-        let (file, filled) = self.helper.take(self.current.following)?;
+        let (file, filled) = self.maintenance.take().ok_or(Error::Ended)?;
         let header = Header {
             identity: self.identity,
             epoch: self.epoch,
@@ -197,14 +265,15 @@ impl FileLog {
             .catalog
             .roll(entry, |all| retention.surplus(all, next, newest));
         for entry in gone {
-            self.helper.give(Job::Remove(entry.sequence.file_name()));
+            self.maintenance
+                .give(Job::Remove(entry.sequence.file_name()));
         }
         Ok(())
     }
 
     /// Says in a full segment that there is a next one, so that its loss is noticed.
     fn mark_continued(&self, full: Current) {
-        self.helper.give(Job::Mark {
+        self.maintenance.give(Job::Mark {
             name: full.sequence.file_name(),
             file: full.file,
             bytes: self.mark(Kind::Continued).encode(full.tail).to_vec(),
@@ -223,50 +292,40 @@ impl Log for FileLog {
         self.identity.log_id
     }
 
-    fn room(&self) -> usize {
-        let used = self.current.tail + RESERVE;
-        usize::try_from(self.current.limit.saturating_sub(used)).unwrap_or(usize::MAX)
-    }
-
-    fn can_roll(&mut self) -> Result<bool, Error> {
-        self.of_the_next(Helper::is_ready)
-    }
-
-    fn await_roll(&mut self) -> Result<(), Error> {
-        self.of_the_next(Helper::wait)
-    }
-
-    fn roll(&mut self, snapshot: &[u8]) -> Result<(), Error> {
-        self.guarded(|log| log.roll_to_next(snapshot))
-    }
-
-    fn append_sessions(&mut self, sessions: &[u8]) -> Result<(), Error> {
-        self.guarded(|log| log.write(sessions))
-    }
-
-    fn append(&mut self, batch: &Chunk) -> Result<(), Error> {
-        assert_eq!(batch.first(), self.next, "the order has no gaps");
-        self.guarded(|log| {
-            let place = |order, offset| Place { order, offset };
-            let start = place(batch.first(), log.current.tail);
-            log.write(batch.bytes())?;
-            let end = place(batch.end(), log.current.tail);
-            log.unpublished.push((start, end));
-            log.next = batch.end();
-            log.last = Some(batch.clone());
+    fn append(&mut self, index: Index, write: &Write) -> Result<(), Failure> {
+        let append = |log: &mut Self| {
+            match write {
+                Write::Sessions(sessions) => log.write(sessions)?,
+                Write::Messages(chunk) => log.append_chunk(chunk)?,
+            }
+            log.appended = index;
             Ok(())
-        })
+        };
+        self.guarded(append, |failure| matches!(failure, Failure::Final(_)))
     }
 
-    fn publish(&mut self) -> Result<(), Error> {
-        self.guarded(|log| {
-            log.catalog.publish(log.unpublished.drain(..));
+    fn commit(&mut self) -> Result<(), Error> {
+        self.guarded(Self::sync_and_mark, |_| true)
+    }
+
+    fn committed(&self) -> Index {
+        self.committed
+    }
+
+    fn expose(&mut self) -> Result<(), Error> {
+        let expose = |log: &mut Self| {
+            log.catalog.expose(log.unexposed.drain(..));
             Ok(())
-        })
+        };
+        self.guarded(expose, |_| true)
     }
 
-    fn sync(&mut self) -> Result<(), Error> {
-        self.guarded(Self::sync_and_mark)
+    fn make_room(
+        &mut self,
+        wanted: usize,
+        checkpoint: &mut dyn FnMut() -> Vec<u8>,
+    ) -> Result<Room, Error> {
+        self.guarded(|log| log.make_room(wanted, checkpoint), |_| true)
     }
 
     fn oldest(&self) -> OrderNumber {
@@ -282,14 +341,14 @@ impl Log for FileLog {
     }
 
     fn close(mut self: Box<Self>) -> Result<(), Error> {
-        self.guarded(|log| {
+        let close = |log: &mut Self| {
             log.sync_and_mark()?;
+            log.maintenance.finish()?;
             log.write_mark(Kind::Closed)?;
-            log.current
-                .file
-                .sync_data()
-                .map_err(|error| log.io("sync", error))
-        })
+            let synced = log.current.file.sync_data();
+            synced.map_err(|error| log.io("sync", error))
+        };
+        self.guarded(close, |_| true)
     }
 }
 

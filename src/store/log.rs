@@ -1,72 +1,60 @@
-//! What a log is to the rest of the broker, whether it lies on a disk or in memory.
+//! What a log is to the rest of the broker, wherever it lies.
 
+use std::io;
 use std::ops::Range;
 
-use crate::core::{Chunk, Recovered};
+use super::Error;
+use crate::core::{Chunk, Index, Recovered, Write};
 use crate::wire::{LogId, OrderNumber};
 
 /// The writing half of a log. One thread owns it.
 ///
-/// Messages are safe once [`sync`](Self::sync) has returned: only then may anybody be told of
-/// them. An error of `append`, `roll` or `sync` ends the log: what a failed sync has left on the
-/// medium is unknown, and a second try would report success without having written
-/// (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
+/// Writes come in groups, each with its [`Index`]. A group is safe once
+/// [`committed`](Self::committed) has reached its index: only then may anybody be told of it. A
+/// final error ends the log: what a failed sync has left on the medium is unknown, and a second
+/// try would report success without having written (Rebello et al., "Can Applications Recover
+/// from fsync Failures?", ATC 2020).
 pub trait Log: Send {
     /// Which log this is.
     fn log_id(&self) -> LogId;
 
-    /// Bytes that can be appended before [`roll`](Self::roll) is due.
-    fn room(&self) -> usize;
-
-    /// Whether a segment is ready to be rolled to: until one is, messages beyond
-    /// [`room`](Self::room) must be refused.
+    /// Appends one write of a group; all of it, or nothing that counts.
+    ///
+    /// A session that is new is written before its first messages, and may already count them:
+    /// if a power cut leaves some messages, it leaves the session that sent them.
     ///
     /// # Errors
-    /// [`super::Error::NoSpace`] with what the medium said, while there is no room for one.
-    fn can_roll(&mut self) -> Result<bool, super::Error>;
+    /// [`Failure::Passing`] if there is no room for it now: the same write is to be tried again.
+    fn append(&mut self, index: Index, write: &Write) -> Result<(), Failure>;
 
-    /// Waits until [`can_roll`](Self::can_roll) has an answer that is not only "not yet".
+    /// Makes everything that was appended safe, and lets readers see it.
     ///
     /// # Errors
-    /// As [`can_roll`](Self::can_roll).
-    fn await_roll(&mut self) -> Result<(), super::Error>;
+    /// Any error of the medium; all are final.
+    fn commit(&mut self) -> Result<(), Error>;
 
-    /// Begins the next segment with a snapshot of all sessions, an encoded
-    /// [`Snapshot`](crate::wire::batch::Kind::Snapshot) batch, and lets go of segments that
-    /// retention no longer keeps.
-    ///
-    /// # Errors
-    /// Any error of the medium.
-    fn roll(&mut self, snapshot: &[u8]) -> Result<(), super::Error>;
+    /// The last group that is safe.
+    fn committed(&self) -> Index;
 
-    /// Writes session changes, an encoded [`Sessions`](crate::wire::batch::Kind::Sessions)
-    /// batch. They are safe after the next [`sync`](Self::sync).
-    ///
-    /// A session that is new must be written before its first messages, and may already count
-    /// them: if a power cut leaves some messages, it must leave the session that sent them.
-    ///
-    /// # Errors
-    /// Any error of the medium.
-    fn append_sessions(&mut self, sessions: &[u8]) -> Result<(), super::Error>;
-
-    /// Writes one batch of messages. They are safe after the next [`sync`](Self::sync).
-    ///
-    /// # Errors
-    /// Any error of the medium.
-    fn append(&mut self, batch: &Chunk) -> Result<(), super::Error>;
-
-    /// Lets readers see everything that was written, although it is not safe yet: for brokers
+    /// Lets readers see everything that was appended, although it is not safe yet: for brokers
     /// that were told to tell of messages before they are.
     ///
     /// # Errors
-    /// [`super::Error::Ended`] after an earlier error.
-    fn publish(&mut self) -> Result<(), super::Error>;
+    /// [`Error::Ended`] after an earlier error.
+    fn expose(&mut self) -> Result<(), Error>;
 
-    /// Makes everything that was written safe, and lets readers see it.
+    /// Makes room for so many bytes more, as far as it can, and says how much there is. It may
+    /// have to wait for the medium. To let go of what is old it asks for a `checkpoint`: an
+    /// encoded [`Snapshot`](crate::wire::batch::Kind::Snapshot) of all sessions, as they are
+    /// after everything that was appended.
     ///
     /// # Errors
-    /// Any error of the medium.
-    fn sync(&mut self) -> Result<(), super::Error>;
+    /// Any final error of the medium.
+    fn make_room(
+        &mut self,
+        wanted: usize,
+        checkpoint: &mut dyn FnMut() -> Vec<u8>,
+    ) -> Result<Room, Error>;
 
     /// The oldest message that is kept; equal to the next number if there is none.
     fn oldest(&self) -> OrderNumber;
@@ -74,11 +62,36 @@ pub trait Log: Send {
     /// A handle for reading what is in the log, for use by another thread.
     fn reader(&self) -> Box<dyn LogReader>;
 
-    /// Writes the mark of a log closed in good order, and syncs.
+    /// Ends in good order: everything is safe, and says that nothing follows.
     ///
     /// # Errors
     /// Any error of the medium.
-    fn close(self: Box<Self>) -> Result<(), super::Error>;
+    fn close(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// How much a log can take.
+#[derive(Debug)]
+pub struct Room {
+    /// Bytes that can be appended for sure.
+    pub bytes: usize,
+    /// What keeps it from making more.
+    pub shortage: Option<Shortage>,
+}
+
+/// Something that is not to be had now and will be: space, descriptors, memory.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Shortage(pub io::Error);
+
+/// Why something was not appended.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It passes.
+    #[error(transparent)]
+    Passing(#[from] Shortage),
+    /// It does not.
+    #[error(transparent)]
+    Final(#[from] Error),
 }
 
 /// The reading half of a log. Any thread may have one.
@@ -88,9 +101,9 @@ pub trait LogReader: Send {
     /// catch up side by side can share one.
     ///
     /// # Errors
-    /// [`super::Error::Trimmed`] with the oldest number kept, [`super::Error::Beyond`] with the
-    /// next one to come, or damage by its place.
-    fn read(&mut self, from: OrderNumber) -> Result<Chunk, super::Error>;
+    /// [`Error::Trimmed`] with the oldest number kept, [`Error::Beyond`] with the next one to
+    /// come, or damage by its place.
+    fn read(&mut self, from: OrderNumber) -> Result<Chunk, Error>;
 
     /// The messages that can be read: the oldest that is kept, and the next to come. It never
     /// waits for the medium.
@@ -108,4 +121,31 @@ pub struct Opened {
     pub recovered: Recovered,
     /// What was cut off, for people to hear of.
     pub repair: Option<super::Repair>,
+}
+
+impl Shortage {
+    /// Takes an error of the medium for a shortage if it is one.
+    ///
+    /// # Errors
+    /// The error itself, if it does not pass.
+    pub(super) fn of(error: io::Error) -> Result<Self, io::Error> {
+        use rustix::io::Errno;
+        let passing = [
+            Errno::NOSPC,
+            Errno::DQUOT,
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOMEM,
+            Errno::AGAIN,
+        ];
+        let number = Errno::from_io_error(&error);
+        let is_passing = number.is_some_and(|number| passing.contains(&number))
+            || error.kind() == io::ErrorKind::StorageFull
+            || error.kind() == io::ErrorKind::OutOfMemory;
+        if is_passing {
+            Ok(Self(error))
+        } else {
+            Err(error)
+        }
+    }
 }

@@ -57,7 +57,6 @@ impl Mark {
             length: LEN,
             count: 0,
             first: self.next,
-            durable: self.next,
             log_id: self.identity.log_id,
             epoch: self.epoch,
             body_checksum: 0,

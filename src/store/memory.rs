@@ -1,6 +1,6 @@
 //! The log without a medium: `--in-memory`. It keeps what fits, and nothing after the end.
 //!
-//! The same contract as the log on a disk, with nothing in it that could fail: a sync makes
+//! The same contract as the log on a disk, with nothing in it that could fail: a commit makes
 //! messages visible to readers, and makes nothing safe.
 
 use std::collections::VecDeque;
@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalog::GRANULE;
-use super::{Error, Log, LogReader, Opened};
-use crate::core::{Chunk, Recovered};
+use super::{Error, Failure, Identity, Log, LogReader, Opened, Room};
+use crate::core::{Chunk, Index, Recovered, Write};
 use crate::wire::{LogId, OrderNumber};
 
 /// How many bytes of messages are kept if nothing else is said.
@@ -17,15 +17,16 @@ pub const DEFAULT_RETAIN_BYTES: u64 = 256 << 20;
 
 /// Begins a log in memory that keeps the newest so many bytes of messages.
 #[must_use]
-pub fn memory(log_id: LogId, retain_bytes: u64) -> Opened {
+pub fn memory(identity: Identity, retain_bytes: u64) -> Opened {
     Opened {
         log: Box::new(MemoryLog {
-            log_id,
+            log_id: identity.log_id,
             retain_bytes,
             kept: Arc::default(),
-            unpublished: Vec::new(),
+            appended: Index::default(),
+            unexposed: Vec::new(),
         }),
-        recovered: Recovered::nothing(log_id),
+        recovered: Recovered::nothing(identity.log_id, identity.secret),
         repair: None,
     }
 }
@@ -34,7 +35,8 @@ struct MemoryLog {
     log_id: LogId,
     retain_bytes: u64,
     kept: Arc<Mutex<Kept>>,
-    unpublished: Vec<Chunk>,
+    appended: Index,
+    unexposed: Vec<Chunk>,
 }
 
 /// What readers see.
@@ -95,43 +97,43 @@ impl Log for MemoryLog {
         self.log_id
     }
 
-    fn room(&self) -> usize {
-        usize::MAX
-    }
-
-    fn await_roll(&mut self) -> Result<(), Error> {
+    fn append(&mut self, index: Index, write: &Write) -> Result<(), Failure> {
+        // Sessions live as long as the broker: only messages are read again.
+        if let Write::Messages(chunk) = write {
+            self.unexposed.push(chunk.clone());
+        }
+        self.appended = index;
         Ok(())
     }
 
-    fn can_roll(&mut self) -> Result<bool, Error> {
-        Ok(true)
+    fn commit(&mut self) -> Result<(), Error> {
+        self.expose()
     }
 
-    fn roll(&mut self, _snapshot: &[u8]) -> Result<(), Error> {
-        Ok(())
+    fn committed(&self) -> Index {
+        // As safe as it will be.
+        self.appended
     }
 
-    fn append_sessions(&mut self, _sessions: &[u8]) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn append(&mut self, batch: &Chunk) -> Result<(), Error> {
-        self.unpublished.push(batch.clone());
-        Ok(())
-    }
-
-    fn publish(&mut self) -> Result<(), Error> {
-        self.sync()
-    }
-
-    fn sync(&mut self) -> Result<(), Error> {
-        if !self.unpublished.is_empty() {
+    fn expose(&mut self) -> Result<(), Error> {
+        if !self.unexposed.is_empty() {
             let mut kept = lock(&self.kept);
-            for chunk in self.unpublished.drain(..) {
+            for chunk in self.unexposed.drain(..) {
                 kept.push(chunk, self.retain_bytes);
             }
         }
         Ok(())
+    }
+
+    fn make_room(
+        &mut self,
+        _wanted: usize,
+        _checkpoint: &mut dyn FnMut() -> Vec<u8>,
+    ) -> Result<Room, Error> {
+        Ok(Room {
+            bytes: usize::MAX,
+            shortage: None,
+        })
     }
 
     fn oldest(&self) -> OrderNumber {
@@ -145,8 +147,8 @@ impl Log for MemoryLog {
         })
     }
 
-    fn close(mut self: Box<Self>) -> Result<(), Error> {
-        self.sync()
+    fn close(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!  log        the contract with the sequencer: Log, LogReader
-//!  file_log   append, sync, roll           reader    stretches of the order, every byte checked
+//!  file_log   append, commit, roll         reader    stretches of the order, every byte checked
 //!  memory     the same without a medium    catalog   where messages lie, shared by both
-//!  recovery   opening: torn or damaged?    helper    the next segment, made ready beside
+//!  recovery   opening: torn or damaged?    maintenance  what is done beside; filling: zeros
 //!  begin      a segment's head and name    retention what is kept
 //!  segment    a file's header and name     mark      what proves that bytes had been synced
 //!
@@ -27,14 +27,16 @@ pub mod segment;
 mod backup;
 mod begin;
 mod catalog;
+mod chores;
 mod cursor;
 mod disk;
 mod dump;
 mod error;
 mod file_log;
-mod helper;
+mod filling;
 mod inspect;
 mod log;
+mod maintenance;
 mod memory;
 mod reader;
 mod rebuilt;
@@ -49,9 +51,9 @@ mod walk;
 pub use backup::{Copied, backup, backup_on};
 pub use dump::{Dump, dump, dump_on};
 pub use error::Error;
-pub use helper::Beside;
 pub use inspect::{Ending, Report, SegmentReport, check, check_on};
-pub use log::{Log, LogReader, Opened};
+pub use log::{Failure, Log, LogReader, Opened, Room, Shortage};
+pub use maintenance::Run;
 pub use memory::{DEFAULT_RETAIN_BYTES, memory};
 pub use recovery::Repair;
 pub use salvage::{Salvaged, Stretch, salvage, salvage_on};
@@ -98,7 +100,7 @@ impl Options {
         }
     }
 
-    fn plan(&self, beside: Beside) -> file_log::Plan {
+    fn plan(&self, run: Run) -> file_log::Plan {
         file_log::Plan {
             segment_bytes: self.segment_bytes.max(MIN_SEGMENT_BYTES),
             retention: retention::Retention {
@@ -106,7 +108,7 @@ impl Options {
                 age: self.retain_age,
                 messages: self.retain_messages,
             },
-            beside,
+            run,
         }
     }
 }
@@ -126,7 +128,7 @@ pub fn open(options: &Options) -> Result<Opened, Error> {
     }
     let disk =
         disk::Disk::create(&options.directory).map_err(Error::io("create", &options.directory))?;
-    file_log::FileLog::open(Arc::new(disk), options.plan(Beside::Thread), draw_identity)
+    file_log::FileLog::open(Arc::new(disk), options.plan(Run::Background), draw_identity)
 }
 
 /// Opens the log on any medium; one that is begun gets the identity `fresh`. Of the options, the
@@ -137,10 +139,10 @@ pub fn open(options: &Options) -> Result<Opened, Error> {
 pub fn open_on(
     medium: Arc<dyn Medium>,
     options: &Options,
-    beside: Beside,
+    run: Run,
     fresh: Identity,
 ) -> Result<Opened, Error> {
-    file_log::FileLog::open(medium, options.plan(beside), || Ok(fresh))
+    file_log::FileLog::open(medium, options.plan(run), || Ok(fresh))
 }
 
 /// Draws what makes a new log unlike any other.

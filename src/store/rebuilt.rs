@@ -95,7 +95,6 @@ impl Rebuilt {
             length: snapshot.len(),
             count: 0,
             first: self.header.first,
-            durable: self.header.first,
             log_id: self.header.identity.log_id,
             epoch: EPOCH,
             body_checksum: 0,
@@ -125,8 +124,7 @@ impl Rebuilt {
     }
 
     fn write_batch(&mut self, files: &Unfinished<'_>) -> Result<(), Error> {
-        let (durable, log_id) = (self.batch.first(), self.header.identity.log_id);
-        match self.batch.seal(durable, log_id, EPOCH) {
+        match self.batch.seal(self.header.identity.log_id, EPOCH) {
             Some(chunk) => self.write(chunk.bytes(), files),
             None => Ok(()),
         }

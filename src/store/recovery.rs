@@ -109,7 +109,7 @@ struct Replay {
 impl Replay {
     fn new(header: Header, path: PathBuf) -> Self {
         let tail = HEADER_LEN as u64;
-        let mut recovered = Recovered::nothing(header.identity.log_id);
+        let mut recovered = Recovered::nothing(header.identity.log_id, header.identity.secret);
         recovered.epoch = header.epoch;
         recovered.next = header.first;
         Self {
@@ -179,9 +179,9 @@ impl Replay {
                 let entries = session_entries(header, &bytes[batch::HEADER_LEN..])
                     .map_err(|reason| self.damaged(format!("session entries: {reason}")))?;
                 if header.kind == Kind::Snapshot {
-                    self.recovered.replace(entries);
+                    self.recovered.replace(&entries);
                 } else {
-                    for entry in entries {
+                    for entry in &entries {
                         self.recovered.change(entry);
                     }
                 }

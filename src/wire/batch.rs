@@ -8,7 +8,7 @@
 //!  0       1         2      3   4        8          12
 //!  | magic | version | kind | 0 | length | checksum | count
 //!  16      24        32       40      44              48
-//!  | first | durable | log id | epoch | body checksum | records ...
+//!  | first | first  | log id | epoch | body checksum | records ...
 //! ```
 
 use super::fields::{Field, put, read_u8, read_u32, read_u64};
@@ -35,9 +35,8 @@ pub mod field {
     pub const COUNT: Field = 12..16;
     /// Order number of the first record; without records, of the next one to come.
     pub const FIRST: Field = 16..24;
-    /// Everything below this number was on disk when the batch was written. Recovery tells by
-    /// it a write that the power cut tore from damage to what was already safe.
-    pub const DURABLE: Field = 24..32;
+    /// [`FIRST`] once more: version 1 of the dialect has a number here that its peers may show.
+    pub const FIRST_AGAIN: Field = 24..32;
     /// [`super::LogId`].
     pub const LOG_ID: Field = 32..40;
     /// [`super::Epoch`].
@@ -92,8 +91,6 @@ pub struct Header {
     pub count: u32,
     /// Order number of the first record; without records, of the next one to come.
     pub first: OrderNumber,
-    /// Everything below was durable when the batch was written.
-    pub durable: OrderNumber,
     /// The log it belongs to.
     pub log_id: LogId,
     /// The broker's epoch when it was written.
@@ -137,7 +134,6 @@ impl Header {
             length,
             count,
             first,
-            durable: OrderNumber(read_u64(header, field::DURABLE)?),
             log_id: LogId(read_u64(header, field::LOG_ID)?),
             epoch: Epoch(read_u32(header, field::EPOCH)?),
             body_checksum: read_u32(header, field::BODY_CHECKSUM)?,
@@ -162,7 +158,7 @@ impl Header {
         put(batch, field::LENGTH, &length.to_be_bytes());
         put(batch, field::COUNT, &self.count.to_be_bytes());
         put(batch, field::FIRST, &self.first.0.to_be_bytes());
-        put(batch, field::DURABLE, &self.durable.0.to_be_bytes());
+        put(batch, field::FIRST_AGAIN, &self.first.0.to_be_bytes());
         put(batch, field::LOG_ID, &self.log_id.0.to_be_bytes());
         put(batch, field::EPOCH, &self.epoch.0.to_be_bytes());
         put(batch, field::BODY_CHECKSUM, &body_checksum.to_be_bytes());

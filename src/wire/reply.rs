@@ -200,6 +200,10 @@ codes! {
     SessionEnded = 13, "session_ended";
     /// The broker is going down; what it has accepted it finishes.
     Closing = 14, "closing";
+    /// An operator has ended the connection; the session stays.
+    Removed = 15, "removed";
+    /// What comes next cannot be read from the log, which is damaged there. Detail: its number.
+    Damaged = 16, "damaged";
 }
 
 impl Welcome {

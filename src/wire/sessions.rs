@@ -119,11 +119,16 @@ const DIALECTS: [Dialect; 4] = [
 ];
 
 impl SessionEntry {
+    /// Bytes of an entry that holds no runs.
+    #[must_use]
+    pub fn len_without_runs(name: &Name) -> usize {
+        FIXED_LEN + name.as_bytes().len()
+    }
+
     /// Bytes that this entry takes.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        FIXED_LEN
-            + self.name.as_bytes().len()
+        Self::len_without_runs(&self.name)
             + self.runs.len() * RUN_LEN
             + self.digests.len() * DIGEST_LEN
     }

@@ -1,7 +1,8 @@
 //! The stage: the broker's machine and a log in files, driven without sockets or threads.
 
-use orden::core::{Input, Limits, Now, Outgoing, Packet, Sequencer, Write};
-use orden::store::{self, Log};
+use orden::commit::{CommitLoop, Sync};
+use orden::core::{Input, Limits, Now, Outgoing, Packet, Seed, Sequencer};
+use orden::store;
 use orden::wire::native::PublishFrame;
 use orden::wire::native::{Hello, Start, ack};
 use orden::wire::{ClientSequence, LogId, Name, OrderNumber};
@@ -13,8 +14,7 @@ const PUBLISHER: &[u8] = b"publisher";
 
 /// A broker without sockets.
 pub(crate) struct Stage {
-    pub(crate) machine: Sequencer,
-    log: Box<dyn Log>,
+    commits: CommitLoop,
     members: Vec<Vec<u8>>,
     published: u64,
     now: Now,
@@ -27,9 +27,9 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let opened = store::open(&store::Options::new(directory.path())).unwrap();
         let now = Now::default();
+        let machine = Sequencer::new(now, limits, opened.recovered, Seed::default());
         let mut stage = Self {
-            machine: Sequencer::new(now, limits, &opened.recovered, 1),
-            log: opened.log,
+            commits: CommitLoop::new(machine, opened.log, Sync::Always),
             members: (0..members)
                 .map(|at| format!("{at}").into_bytes())
                 .collect(),
@@ -63,7 +63,7 @@ impl Stage {
             excess: false,
             proof: None,
         };
-        self.machine.step(self.now, Input::Packet(packet));
+        self.commits.step(self.now, Input::Packet(packet)).unwrap();
     }
 
     /// The next frame of so many messages.
@@ -76,7 +76,7 @@ impl Stage {
         frame.finish()
     }
 
-    /// Hears a publish frame, and does what follows from it, as the broker's driver does.
+    /// Hears a publish frame, and does what follows from it, as the broker's sequencer thread does.
     pub(crate) fn publish(&mut self, frame: &[u8]) -> Vec<Outgoing> {
         self.hear(PUBLISHER, frame);
         self.flush()
@@ -108,23 +108,14 @@ impl Stage {
     }
 
     fn flush(&mut self) -> Vec<Outgoing> {
-        let ready = self.machine.ready(self.now);
-        for write in &ready.writes {
-            match write {
-                Write::Sessions(sessions) => self.log.append_sessions(sessions).unwrap(),
-                Write::Messages(chunk) => self.log.append(chunk).unwrap(),
-            }
-        }
-        if !ready.writes.is_empty() {
-            self.log.sync().unwrap();
-            self.machine.synced();
-        }
-        ready.sends
+        let sends = self.commits.round(self.now).unwrap().sends;
+        self.commits.rest().unwrap();
+        sends
     }
 
     /// What a member's ACK of everything is.
     pub(crate) fn ack(&self) -> Vec<u8> {
-        ack(OrderNumber(self.machine.next_order().0 - 1))
+        ack(OrderNumber(self.commits.machine().next_order().0 - 1))
     }
 
     /// Every member acknowledges.

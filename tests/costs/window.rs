@@ -22,7 +22,7 @@ fn sent_without_ack(limits: &Limits, size: usize) -> (Vec<(usize, u64)>, usize) 
         for outgoing in stage.publish(&frame) {
             let bytes = outgoing.frames.len_of(&outgoing.range);
             for route in outgoing.to {
-                let (sum, frames) = sent.entry(route).or_default();
+                let (sum, frames) = sent.entry(route.id).or_default();
                 *sum += bytes;
                 *frames += outgoing.range.len() as u64;
             }

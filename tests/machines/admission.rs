@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orden::core::{
     Actions, Counters, Grant, Grants, Input, Limits, Now, Outgoing, Packet, Proof, Ready,
-    Recovered, Sequencer, Undelivered,
+    Recovered, Seed, Sequencer, Undelivered,
 };
 use orden::wire::native::{Hello, Start};
 use orden::wire::reply::{BrokerMessage, Code, decode};
@@ -20,8 +20,9 @@ struct Stage {
 
 impl Stage {
     fn new(limits: Limits, keys: impl IntoIterator<Item = (PublicKey, Grant)>) -> Self {
-        let (now, log) = (Now::default(), Recovered::nothing(LogId(1)));
-        let machine = Sequencer::new(now, limits, &log, 7).guarded_by(Grants::new(keys));
+        let (now, log) = (Now::default(), Recovered::nothing(LogId(1), 0));
+        let machine =
+            Sequencer::new(now, limits, log, Seed::default()).guarded_by(Grants::new(keys));
         Self { machine, now }
     }
 
@@ -35,6 +36,13 @@ impl Stage {
             proof,
         };
         self.machine.step(self.now, Input::Packet(packet));
+        self.settles()
+    }
+
+    /// What was decided is committed at once; gives what may be done then.
+    fn settles(&mut self) -> Ready {
+        let writes = self.machine.writes(self.now);
+        self.machine.step(self.now, Input::Committed(writes.index));
         self.machine.ready(self.now)
     }
 
@@ -55,7 +63,7 @@ impl Stage {
     fn passes(&mut self, time: Duration) -> Ready {
         self.now.time = self.now.time + time;
         self.machine.step(self.now, Input::Tick);
-        self.machine.ready(self.now)
+        self.settles()
     }
 
     fn counted(&self, code: Code) -> u64 {
@@ -192,7 +200,7 @@ fn a_key_that_is_taken_off_the_list_ends_its_sessions_connections() {
     stage.joins(b"bea", by(2, 2));
     let only_bea = Grants::new([grant(2, &["bea"])]);
     stage.machine.step(stage.now, Input::Grants(only_bea));
-    let ready = stage.machine.ready(stage.now);
+    let ready = stage.settles();
     assert_eq!(refusal(&ready), Some(Code::NotAllowed));
     assert_eq!(stage.present(), ["bea"]);
     let ready = stage.says(b"bea", Some(by(2, 2)), &text("bea: among us"));
@@ -213,7 +221,7 @@ fn a_probe_does_not_change_how_somebody_is_spoken_to() {
     stage
         .machine
         .step(stage.now, Input::Undelivered { to, why });
-    stage.machine.ready(stage.now);
+    stage.settles();
     assert_eq!(stage.present(), ["ana"]);
 
     let ready = stage.says(b"bea", Some(by(2, 3)), b"");

@@ -1,6 +1,6 @@
 //! Names that belong to keys: simulated peers have none, so this is a story of its own.
 
-use orden::core::{Grant, Grants, Input, Limits, Now, Packet, Proof, Recovered, Sequencer};
+use orden::core::{Grant, Grants, Input, Limits, Now, Packet, Proof, Recovered, Seed, Sequencer};
 use orden::wire::{Acked, LogId, Name, OrderNumber, PublicKey, binary};
 
 fn proof(number: u8) -> Proof {
@@ -19,8 +19,8 @@ pub(crate) fn check() -> Result<(), String> {
         };
         (proof(number).key, grant)
     };
-    let (now, log) = (Now::default(), Recovered::nothing(LogId(1)));
-    let machine = Sequencer::new(now, Limits::default(), &log, 7);
+    let (now, log) = (Now::default(), Recovered::nothing(LogId(1), 0));
+    let machine = Sequencer::new(now, Limits::default(), log, Seed::default());
     let mut machine = machine.guarded_by(Grants::new([grant(1, b"ana"), grant(2, b"eve")]));
     let mut says = |number: u8, body: &[u8]| {
         machine.step(
@@ -33,8 +33,9 @@ pub(crate) fn check() -> Result<(), String> {
                 proof: Some(proof(number)),
             }),
         );
+        let writes = machine.writes(now);
+        machine.step(now, Input::Committed(writes.index));
         let _sent = machine.ready(now);
-        machine.synced();
         let ana = machine
             .status()
             .find(|member| member.name.as_bytes() == b"ana");

@@ -169,10 +169,12 @@ impl Participant {
                 end: OrderNumber(detail),
             }),
             Code::SequenceReused => self.end(Ending::SequenceReused(ClientSequence(detail))),
-            Code::NotAllowed | Code::TooLarge | Code::LimitReached => self.end(Ending::Refused {
-                code,
-                text: text.to_owned(),
-            }),
+            Code::NotAllowed | Code::TooLarge | Code::LimitReached | Code::Removed => {
+                self.end(Ending::Refused {
+                    code,
+                    text: text.to_owned(),
+                });
+            }
             Code::SequenceGap => self.sequence_gap(now, ClientSequence(detail)),
             Code::NoSpace => self.no_space(now, ClientSequence(detail)),
             Code::Trimmed => {
@@ -181,7 +183,7 @@ impl Participant {
                     session.and_then(|session| session.receiver.skip_to(OrderNumber(detail)));
                 self.events.extend(missed.map(skipped));
             }
-            Code::Malformed | Code::AckAhead | Code::Closing | Code::Unknown(_) => {
+            Code::Malformed | Code::AckAhead | Code::Closing | Code::Damaged | Code::Unknown(_) => {
                 let text = text.to_owned();
                 self.events.push_back(Event::Refused { code, text });
                 if code == Code::AckAhead {

@@ -5,41 +5,35 @@
 
 use std::time::Duration;
 
-use super::Sequencer;
-use crate::core::authority::{Authority, Grants};
-use crate::core::members::SessionId;
-use crate::core::{Mutant, Now, Packet, Proof, Route, Transport};
+use super::authority::{Authority, Grants};
+use super::hear::Heard;
+use super::timers::Timer;
+use super::{Proof, Route, Sequencer, rejection};
+use crate::core::order::{Command, Member, MemberId, Rejection};
+use crate::core::{Mutant, Now, Time};
 use crate::wire::reply::Code;
-use crate::wire::{ClientMessage, Dialect, Name, dialect_of};
+use crate::wire::{ClientMessage, Dialect, Name};
 
 /// A connection is closed so long after the refusal that says why, which is on its way.
 const FAREWELL: Duration = Duration::from_millis(100);
 
-/// Why somebody is not let in.
+/// Why a peer is not let in.
 pub(super) struct Denial {
-    code: Code,
-    detail: u64,
-    text: &'static str,
+    why: Rejection,
     /// Whether the connection is worth nothing from now on.
     closes: bool,
 }
 
 const UNKNOWN_KEY: Denial = Denial {
-    code: Code::NotAllowed,
-    detail: 0,
-    text: "this key is not on the broker's list",
+    why: rejection(Code::NotAllowed, 0, "this key is not on the broker's list"),
     closes: true,
 };
 const NAME_OF_OTHERS: Denial = Denial {
-    code: Code::NotAllowed,
-    detail: 0,
-    text: "this key may not use this name",
+    why: rejection(Code::NotAllowed, 0, "this key may not use this name"),
     closes: true,
 };
 const MAY_NOT_PUBLISH: Denial = Denial {
-    code: Code::NotAllowed,
-    detail: 0,
-    text: "this key may not publish",
+    why: rejection(Code::NotAllowed, 0, "this key may not publish"),
     closes: false,
 };
 
@@ -50,8 +44,8 @@ impl Sequencer {
     #[must_use]
     pub fn guarded_by(mut self, grants: Grants) -> Self {
         self.authority = Authority::Keys(grants);
-        for id in self.members.bound().to_vec() {
-            self.members.unbind(id);
+        for id in self.sessions.bound().to_vec() {
+            self.sessions.unbind(Time::default(), id);
             self.mark_to_show(id);
         }
         self
@@ -64,15 +58,14 @@ impl Sequencer {
 
     /// Why a packet, and the message in it if it is one, is not to be heard.
     pub(super) fn denies(
-        &mut self,
-        now: Now,
-        packet: &Packet<'_>,
+        &self,
+        heard: &Heard<'_>,
         message: Option<&ClientMessage<'_>>,
     ) -> Option<Denial> {
         let Authority::Keys(grants) = &self.authority else {
             return None;
         };
-        let Some(proof) = packet.proof else {
+        let Some(proof) = heard.packet.proof else {
             return Some(UNKNOWN_KEY);
         };
         let Some(grant) = grants.get(&proof.key) else {
@@ -93,48 +86,38 @@ impl Sequencer {
         }
         let claimed = match message {
             Some(ClientMessage::Hello(hello)) => Some(hello.name.clone()),
-            _ => self.claimed_by_routing_id(packet, proof),
+            _ => self.claimed_by_routing_id(heard, proof),
         };
-        let denial = match claimed {
+        match claimed {
             Some(name) => self.denies_name(grants, &proof, &name),
-            None if !self.is_guest(packet) => None,
+            None if !is_guest(heard) => None,
             None if grant.names.is_empty() => self.denies_another_name(&proof),
             None => Some(NAME_OF_OTHERS),
-        };
-        if denial.is_none() {
-            self.end_other_connection(now, packet, proof);
         }
-        denial
     }
 
     /// The name that a packet of a fixed dialect asks for, unless its connection has it already.
-    fn claimed_by_routing_id(&self, packet: &Packet<'_>, proof: Proof) -> Option<Name> {
-        if dialect_of(packet.body) == Some(Dialect::Native) || packet.is_generated() {
+    fn claimed_by_routing_id(&self, heard: &Heard<'_>, proof: Proof) -> Option<Name> {
+        if heard.dialect == Some(Dialect::Native) || heard.packet.is_generated() {
             return None;
         }
-        match self.members.by_route(Transport::Zmq, packet.id) {
+        match heard.speaker {
             Some(id) if self.speaks_for(proof, id) => None,
-            _ => Name::new(packet.id).ok(),
+            _ => Name::new(heard.packet.id).ok(),
         }
     }
 
     /// Whether a connection is the one that a session is bound to.
-    fn speaks_for(&self, proof: Proof, id: SessionId) -> bool {
-        let session = self.members.get(id);
-        let number = session.route.as_ref().map(|route| route.connection);
-        number == Some(proof.connection) && session.key == Some(proof.key)
-    }
-
-    /// Whether a packet would make somebody a member under a random name.
-    fn is_guest(&self, packet: &Packet<'_>) -> bool {
-        let fixed = dialect_of(packet.body) != Some(Dialect::Native);
-        let known = self.members.by_route(Transport::Zmq, packet.id);
-        fixed && known.is_none() && packet.is_generated()
+    fn speaks_for(&self, proof: Proof, id: MemberId) -> bool {
+        let route = self.sessions.get(id).route.as_ref();
+        let number = route.map(|route| route.connection);
+        let key = self.order.member(id).and_then(Member::key);
+        number == Some(proof.connection) && key == Some(proof.key)
     }
 
     fn denies_name(&self, grants: &Grants, proof: &Proof, name: &Name) -> Option<Denial> {
-        let known = self.members.by_name(name.as_bytes());
-        let holder = known.and_then(|id| self.members.get(id).key);
+        let known = self.order.by_name(name.as_bytes());
+        let holder = known.and_then(|id| self.order.member(id)?.key());
         if !grants.allows(&proof.key, name, holder.as_ref()) {
             return Some(NAME_OF_OTHERS);
         }
@@ -146,56 +129,65 @@ impl Sequencer {
 
     fn denies_another_name(&self, proof: &Proof) -> Option<Denial> {
         let most = self.limits.names_per_key;
-        (self.members.names_of(&proof.key) >= most).then_some(Denial {
-            code: Code::LimitReached,
-            detail: most as u64,
-            text: "this key has as many names as it can have",
+        let text = "this key has as many names as it can have";
+        (self.order.names_of(&proof.key) >= most).then_some(Denial {
+            why: rejection(Code::LimitReached, most as u64, text),
             closes: false,
         })
     }
 
-    /// A routing id says nothing of who is behind it now: what it was bound to before ends.
-    fn end_other_connection(&mut self, now: Now, packet: &Packet<'_>, proof: Proof) {
-        if let Some(id) = self.members.by_route(Transport::Zmq, packet.id)
+    /// With keys, a routing id says nothing of who is behind it now: what it was bound to before
+    /// ends, unless the connection is the same.
+    pub(super) fn end_other_connection(&mut self, now: Now, heard: &mut Heard<'_>) {
+        if let (Some(id), Some(proof)) = (heard.speaker, heard.packet.proof)
+            && self.is_guarded()
             && !self.speaks_for(proof, id)
         {
             self.set_away(now, id);
+            heard.speaker = None;
         }
     }
 
     /// Binds the session that a packet speaks for to the key that it was spoken with.
-    pub(super) fn bind_to_key(&mut self, packet: &Packet<'_>) {
-        let (Authority::Keys(grants), Some(proof)) = (&self.authority, packet.proof) else {
+    pub(super) fn bind_to_key(&mut self, now: Now, heard: &Heard<'_>) {
+        let (Authority::Keys(grants), Some(proof)) = (&self.authority, heard.packet.proof) else {
             return;
         };
-        if let Some(id) = self.members.by_route(Transport::Zmq, packet.id) {
-            let receives = grants
-                .get(&proof.key)
-                .is_some_and(|grant| grant.may.receive);
-            self.members.give(id, Some(proof.key));
-            self.members.get_mut(id).receives &= receives;
+        let route = &heard.packet;
+        let Some(member) = self.sessions.by_route(super::Transport::Zmq, route.id) else {
+            return;
+        };
+        let grant = grants.get(&proof.key);
+        let receives = grant.is_some_and(|grant| grant.may.receive);
+        self.sessions.get_mut(member).receives &= receives;
+        let key = proof.key;
+        if self.order.member(member).and_then(Member::key) != Some(key) {
+            self.decide(now, Command::Own { member, key });
         }
     }
 
-    /// Tells somebody who is not let in, as far as its dialect can say it.
-    pub(super) fn deny(&mut self, now: Now, packet: &Packet<'_>, denial: &Denial) {
-        let route = packet.route();
-        let dialect = dialect_of(packet.body).unwrap_or(Dialect::Binary);
-        // Said once to a connection that is about to end: nobody gets more than he sends.
+    /// Tells a peer that is not let in, as far as its dialect can say it.
+    pub(super) fn deny(&mut self, now: Now, heard: &Heard<'_>, denial: &Denial) {
+        let route = heard.packet.route();
+        let dialect = heard.dialect.unwrap_or(Dialect::Binary);
+        // Said once to a connection that is about to end, so that a refused peer cannot be used
+        // as an amplifier.
         if self.is_closing(&route) {
-            return self.counters.refused(denial.code.name());
+            return self.counters.refused(denial.why.code.name());
         }
-        self.refuse(&route, dialect, denial.code, denial.detail, denial.text);
+        self.refuse(&route, dialect, denial.why);
         if denial.closes {
             self.close_after_refusal(now, route);
         }
     }
 
-    /// Keys have changed: whoever may no longer be what it is loses its connection.
+    /// The access list was reloaded: members that may no longer be what they are lose their
+    /// connections.
     pub(super) fn regrant(&mut self, now: Now, grants: Grants) {
-        for id in self.members.bound().to_vec() {
-            let session = self.members.get(id);
-            let (Some(route), Some(key)) = (session.route.clone(), session.key) else {
+        for id in self.sessions.bound().to_vec() {
+            let session = self.sessions.get(id);
+            let key = self.order.member(id).and_then(Member::key);
+            let (Some(route), Some(key)) = (session.route.clone(), key) else {
                 continue;
             };
             let (dialect, receives) = (session.dialect, session.receives);
@@ -203,8 +195,8 @@ impl Sequencer {
             if grants.allows(&key, &session.name, Some(&key)) && (may_receive || !receives) {
                 continue;
             }
-            let text = "this key may no longer do this";
-            self.refuse(&route, dialect, Code::NotAllowed, 0, text);
+            let why = rejection(Code::NotAllowed, 0, "this key may no longer do this");
+            self.refuse(&route, dialect, why);
             self.set_away(now, id);
             self.close_after_refusal(now, route);
         }
@@ -217,7 +209,9 @@ impl Sequencer {
     }
 
     fn close_after_refusal(&mut self, now: Now, route: Route) {
-        self.closing.push_back((now.time + FAREWELL, route));
+        let at = now.time + FAREWELL;
+        self.closing.push_back((at, route));
+        self.timers.set(Timer::Closing, at);
     }
 
     /// Closes the connections that have had the time to hear why.
@@ -228,5 +222,15 @@ impl Sequencer {
             let due = self.closing.pop_front();
             self.closes.extend(due.map(|(_, route)| route));
         }
+        self.timers.clear(Timer::Closing);
+        if let Some((at, _)) = self.closing.front() {
+            self.timers.set(Timer::Closing, *at);
+        }
     }
+}
+
+/// Whether a packet would make its peer a member under a random name.
+fn is_guest(heard: &Heard<'_>) -> bool {
+    let fixed = heard.dialect != Some(Dialect::Native);
+    fixed && heard.speaker.is_none() && heard.packet.is_generated()
 }

@@ -1,10 +1,11 @@
-//! Feeding members: whoever is behind gets what comes next, as far as its window goes.
+//! Feeding members: each that is behind gets what comes next, as far as its window goes.
 
-use super::Sequencer;
-use crate::core::members::SessionId;
-use crate::core::session::Life;
-use crate::core::{Chunk, Event, Frames, LoadError, Mutant, Now, Route, Undelivered};
-use crate::wire::reply::{self, Code, Refusal};
+use super::session::Life;
+use super::timers::Timer;
+use super::{Event, Frames, Route, Sequencer, Undelivered, rejection};
+use crate::core::order::MemberId;
+use crate::core::{Mutant, Now};
+use crate::wire::reply::{Code, Refusal};
 use crate::wire::{Acked, Dialect, OrderNumber};
 
 /// A fixed dialect's window is filled in at least so many steps, as its bytes are given back a
@@ -13,8 +14,8 @@ const STEPS_A_WINDOW: u64 = 4;
 
 impl Sequencer {
     /// A member has acknowledged.
-    pub(super) fn acked(&mut self, now: Now, id: SessionId, acked: Acked) {
-        let session = self.members.get_mut(id);
+    pub(super) fn acked(&mut self, now: Now, id: MemberId, acked: Acked) {
+        let session = self.sessions.get_mut(id);
         let news = match acked {
             // A program that was restarted: it goes on after its last ACK.
             Acked::Nothing => {
@@ -32,7 +33,7 @@ impl Sequencer {
                 };
                 let detail = sent.saturating_sub(1);
                 let text = "an ACK of something that was not sent";
-                return self.refuse(&route, dialect, Code::AckAhead, detail, text);
+                return self.refuse(&route, dialect, rejection(Code::AckAhead, detail, text));
             }
             Acked::UpTo(order) => session.acknowledge(order.plus(1), now, &self.limits),
         };
@@ -47,51 +48,47 @@ impl Sequencer {
     /// Hands out what members may have: all of them if there is something new, otherwise those
     /// for whom something has changed.
     pub(super) fn serve(&mut self, now: Now) {
-        let mut marked = std::mem::take(&mut self.to_serve);
+        let mut marked = std::mem::take(&mut self.marked.to_serve);
         for &id in &marked {
-            if let Some(session) = self.members.find_mut(id) {
+            if let Some(session) = self.sessions.find_mut(id) {
                 session.marks.to_serve = false;
-                self.confirm(id);
                 self.feed(now, id);
             }
         }
         marked.clear();
-        self.to_serve = marked;
+        self.marked.to_serve = marked;
         if self.fed_up_to < self.backlog.end() {
             self.fed_up_to = self.backlog.end();
-            for at in 0..self.members.bound().len() {
-                self.feed(now, self.members.bound()[at]);
+            for at in 0..self.sessions.bound().len() {
+                self.feed(now, self.sessions.bound()[at]);
             }
-        }
-    }
-
-    /// Tells a publisher what was ordered of what it sent.
-    pub(super) fn confirm(&mut self, id: SessionId) {
-        let session = self.members.get_mut(id);
-        if session.confirms.is_empty() {
-            return;
-        }
-        let runs = std::mem::take(&mut session.confirms);
-        if let Some(route) = &session.route {
-            self.outbox.reply(route, reply::confirm(&runs));
         }
     }
 
     /// Sends a member what its window allows.
-    fn feed(&mut self, now: Now, id: SessionId) {
-        let mut cursor = 0;
-        let session = self.members.get(id);
-        if !session.is_served() || session.next >= self.backlog.end() {
+    fn feed(&mut self, now: Now, id: MemberId) {
+        let session = self.sessions.get(id);
+        let is_welcome = session.served_after <= self.commits.committed();
+        if !session.is_served() || !is_welcome || session.next >= self.backlog.end() {
             return;
         }
+        let mut cursor = 0;
         while let Some((frames, range, end)) = self.next_frames(id) {
-            let session = self.members.get_mut(id);
+            let session = self.sessions.get(id);
+            if session.trimmed == Some(session.next) {
+                self.tell_trimmed(id);
+            }
+            let session = self.sessions.get_mut(id);
             let bytes = frames.len_of(&range);
             self.counters.delivered += end.since(session.next);
-            session.launched(end, bytes, now, &self.limits);
+            session.launched(end, range.len() as u64, bytes, now, &self.limits);
             if let Some(route) = &session.route {
                 self.outbox.share(&mut cursor, route, frames, range);
             }
+        }
+        let session = self.sessions.get_mut(id);
+        if session.next < self.backlog.end() && !session.queue.has_room(&self.limits) {
+            session.await_room(now, &self.limits);
         }
         self.mark_to_show(id);
         self.watch(id);
@@ -101,9 +98,9 @@ impl Sequencer {
     /// its window is full, or they have to be read from the log first.
     fn next_frames(
         &mut self,
-        id: SessionId,
+        id: MemberId,
     ) -> Option<(Frames, std::ops::Range<usize>, OrderNumber)> {
-        let session = self.members.get(id);
+        let session = self.sessions.get(id);
         let next = session.next;
         let allowed = session.frames_allowed(&self.limits);
         if next >= self.backlog.end() || allowed == 0 {
@@ -111,7 +108,7 @@ impl Sequencer {
         }
         let Some(mut found) = self.backlog.find(next) else {
             if self.backlog.want(next) {
-                self.loads.push(next);
+                self.reading.ask(next);
             }
             return None;
         };
@@ -126,7 +123,7 @@ impl Sequencer {
         let count = allowed.min(step).min(end.since(next));
         let start = index(next.since(first));
         let mut range = start..start + index(count);
-        let bytes_allowed = session.bytes_allowed(&self.limits);
+        let bytes_allowed = session.queue.bytes_left(&self.limits);
         while range.len() > 1 && frames.len_of(&range) > bytes_allowed {
             range.end -= range.len() / 2;
         }
@@ -139,55 +136,26 @@ impl Sequencer {
         Some((frames, range, end))
     }
 
-    /// A stretch of the log has been read, or not.
-    pub(super) fn loaded(&mut self, from: OrderNumber, result: Result<Chunk, LoadError>) {
-        let stretch = match &result {
-            Ok(chunk) => chunk.first().min(from)..chunk.end(),
-            Err(_) => from..from.plus(1),
-        };
-        let bound = self.members.bound().iter().copied();
-        let waits = |&id: &SessionId| stretch.contains(&self.members.get(id).next);
-        let waiting: Vec<_> = bound.filter(waits).collect();
-        match result {
-            Ok(chunk) => self.backlog.loaded(from, Some(chunk)),
-            Err(LoadError::Trimmed(oldest)) => {
-                self.backlog.loaded(from, None);
-                self.oldest = oldest;
-                for &id in &waiting {
-                    self.skip(id, oldest);
-                }
-            }
-            Err(LoadError::Unreadable(why)) => {
-                self.backlog.loaded(from, None);
-                self.counters.refused("unreadable");
-                self.events.push(Event::Unreadable(why));
-                return self.serve_put_off();
-            }
-        }
-        for id in waiting {
-            self.mark_to_serve(id);
-        }
-        self.serve_put_off();
-    }
-
-    /// Lets those ask again who were behind when too many others were.
-    fn serve_put_off(&mut self) {
-        if self.backlog.take_put_off() {
-            for id in self.members.bound().to_vec() {
-                self.mark_to_serve(id);
-            }
-        }
-    }
-
-    /// A member is behind what is kept: it is told, and goes on from there.
-    fn skip(&mut self, id: SessionId, oldest: OrderNumber) {
-        let session = self.members.get_mut(id);
+    /// A member is behind what is kept: it goes on from there, and is told so before.
+    pub(super) fn skip(&mut self, id: MemberId, oldest: OrderNumber) {
+        let session = self.sessions.get_mut(id);
         session.rewind(oldest);
+        session.trimmed = Some(oldest);
         self.events
             .push(Event::Skipped(session.name.clone(), oldest));
         self.counters.refused(Code::Trimmed.name());
+        if oldest >= self.backlog.end() {
+            // Nothing is there to be fed with.
+            self.tell_trimmed(id);
+        }
+    }
+
+    /// Tells a native member that it has missed something for good. Said again whenever sending
+    /// goes back to there: the frame may have been lost like any other.
+    fn tell_trimmed(&mut self, id: MemberId) {
+        let session = self.sessions.get(id);
         if session.dialect == Dialect::Native
-            && let Some(route) = &session.route
+            && let (Some(route), Some(oldest)) = (session.route.clone(), session.trimmed)
         {
             let text = format!("messages before {oldest} are no longer kept");
             let refusal = Refusal {
@@ -195,17 +163,17 @@ impl Sequencer {
                 detail: oldest.0,
                 text: &text,
             };
-            self.outbox.reply(route, refusal.encode());
+            self.outbox.reply(&route, refusal.encode());
         }
     }
 
     /// A socket did not take a frame.
     pub(super) fn undelivered(&mut self, now: Now, to: &Route, why: Undelivered) {
-        let Some(id) = self.members.by_route(to.transport, &to.id) else {
+        let Some(id) = self.sessions.by_route(to.transport, &to.id) else {
             return;
         };
         let guarded = self.is_guarded();
-        let session = self.members.get_mut(id);
+        let session = self.sessions.get_mut(id);
         if session
             .route
             .as_ref()
@@ -226,9 +194,13 @@ impl Sequencer {
             (_, Life::Away { since }) => session.transient && since + patience <= now.time,
             _ => false,
         };
-        if why == Undelivered::Gone && is_over {
-            return self.set_away(now, id);
+        if why == Undelivered::Gone {
+            self.sessions.drop_queue(id);
+            if is_over {
+                return self.set_away(now, id);
+            }
         }
+        let session = self.sessions.get_mut(id);
         session.hold(now, &self.limits);
         let name = session.name.clone();
         let away = !session.is_present();
@@ -246,24 +218,32 @@ impl Sequencer {
 
     /// Looks at everything that has a deadline.
     pub(super) fn tick(&mut self, now: Now) {
-        if self.wake_at.is_none_or(|at| at > now.time) {
+        if self.timers.take_due(Timer::Reads, now.time) {
+            self.serve_all();
+        }
+        if !self.timers.take_due(Timer::Sessions, now.time) {
             return;
         }
-        self.wake_at = None;
+        self.sessions.expire_queues(now.time, &self.limits);
         let all: Vec<_> = match self.limits.session_timeout {
-            Some(_) => self.members.iter().map(|(id, _)| id).collect(),
-            None => self.members.bound().to_vec(),
+            Some(_) => self.sessions.iter().map(|(id, _)| id).collect(),
+            None => self.sessions.bound().to_vec(),
         };
         for id in all {
             let due = |at| at <= now.time;
-            if self.members.get(id).deadline(&self.limits).is_some_and(due) {
-                if self.members.get_mut(id).go_back_if_due(now, &self.limits) {
+            if self
+                .sessions
+                .get(id)
+                .deadline(&self.limits)
+                .is_some_and(due)
+            {
+                if self.sessions.get_mut(id).go_back_if_due(now, &self.limits) {
                     self.counters.resent += 1;
                     self.mark_to_serve(id);
                 }
                 self.look_after_silent(now, id);
             }
-            if self.members.find_mut(id).is_some() {
+            if self.sessions.find(id).is_some() {
                 self.watch(id);
             }
         }

@@ -1,13 +1,23 @@
 //! What peers say, and who they are.
 
-use super::Sequencer;
+use super::commits::About;
 use super::membership::DISK_FULL;
-use crate::core::members::SessionId;
-use crate::core::session::Life;
-use crate::core::{Event, Mutant, Now, Packet, Route, Transport};
-use crate::wire::native::{self, Goodbye};
+use super::session::Life;
+use super::{Event, Packet, Route, Sequencer, Transport, rejection};
+use crate::core::order::{Command, MemberId, Order, Sit};
+use crate::core::{Mutant, Now};
+use crate::wire::native::{self, Goodbye, Start};
 use crate::wire::reply::{Code, Refusal};
 use crate::wire::{Acked, ClientMessage, DecodeError, Dialect, Name, binary, decode, dialect_of};
+
+/// A packet, and the session that its connection is bound to.
+#[derive(Clone, Copy)]
+pub(super) struct Heard<'a> {
+    pub(super) packet: Packet<'a>,
+    /// What its first byte says that it is.
+    pub(super) dialect: Option<Dialect>,
+    pub(super) speaker: Option<MemberId>,
+}
 
 impl Sequencer {
     /// A ZeroMQ peer has sent a message.
@@ -17,47 +27,49 @@ impl Sequencer {
         } else {
             decode(packet.body)
         };
-        if let Some(denial) = self.denies(now, &packet, decoded.as_ref().ok()) {
-            return self.deny(now, &packet, &denial);
+        let mut heard = Heard {
+            packet,
+            dialect: dialect_of(packet.body),
+            speaker: self.sessions.by_route(Transport::Zmq, packet.id),
+        };
+        if let Some(denial) = self.denies(&heard, decoded.as_ref().ok()) {
+            return self.deny(now, &heard, &denial);
         }
-        let known = self.members.by_route(Transport::Zmq, packet.id);
+        self.end_other_connection(now, &mut heard);
         let message = match decoded {
             Ok(message) => message,
-            Err(error) => return self.undecodable(known, &packet, error),
+            Err(error) => return self.undecodable(&heard, error),
         };
-        match (message, dialect_of(packet.body)) {
-            (ClientMessage::Hello(hello), _) => self.hello(now, &packet, &hello),
-            (message, Some(Dialect::Native)) => self.native(now, known, &packet, &message),
+        match (message, heard.dialect) {
+            (ClientMessage::Hello(hello), _) => self.hello(now, &heard, &hello),
+            (message, Some(Dialect::Native)) => self.native(now, &heard, &message),
             (message, dialect) => {
-                // Of somebody who comes back, too: a probe does not say how it speaks.
-                let member = known.or_else(|| self.members.by_name(packet.id));
-                let known_dialect = member.map(|id| self.members.get(id).dialect);
-                let dialect = dialect.or(known_dialect).unwrap_or(Dialect::Binary);
-                self.fixed(now, known, &packet, dialect, message);
+                // Of a peer that comes back, too: a probe does not say how it speaks.
+                let member = heard.speaker.or_else(|| self.order.by_name(packet.id));
+                let known = member.and_then(|id| self.sessions.find(id));
+                let dialect = dialect.or(known.map(|session| session.dialect));
+                self.fixed(now, &heard, dialect.unwrap_or(Dialect::Binary), message);
             }
         }
-        self.bind_to_key(&packet);
+        self.bind_to_key(now, &heard);
     }
 
     /// A native peer speaks, which must have said hello before.
-    fn native(
-        &mut self,
-        now: Now,
-        known: Option<SessionId>,
-        packet: &Packet<'_>,
-        message: &ClientMessage<'_>,
-    ) {
-        let greeted = known.filter(|&id| self.members.get(id).dialect == Dialect::Native);
+    fn native(&mut self, now: Now, heard: &Heard<'_>, message: &ClientMessage<'_>) {
+        let packet = &heard.packet;
+        let greeted = heard
+            .speaker
+            .filter(|&id| self.sessions.get(id).dialect == Dialect::Native);
         let Some(id) = greeted else {
-            let text = "say hello first";
-            return self.refuse(&packet.route(), Dialect::Native, Code::NoSession, 0, text);
+            let why = rejection(Code::NoSession, 0, "say hello first");
+            return self.refuse(&packet.route(), Dialect::Native, why);
         };
         self.heard(now, id, Dialect::Native, packet.delimited);
         match message {
-            ClientMessage::Publish(publish) => self.publish(now, id, publish),
+            ClientMessage::Publish(publish) => self.publish(now, id, *publish),
             ClientMessage::Ack(acked) => self.acked(now, id, *acked),
             ClientMessage::Goodbye(goodbye) => self.goodbye(now, id, packet, *goodbye),
-            ClientMessage::Ping => self.outbox.reply(&packet.route(), native::pong()),
+            ClientMessage::Ping => self.answer(&packet.route(), native::pong(), About::Other),
             ClientMessage::Pong | ClientMessage::Probe => {}
             ClientMessage::Hello(_) | ClientMessage::Text(_) => {
                 unreachable!("decoded as another dialect, or handled before")
@@ -65,45 +77,52 @@ impl Sequencer {
         }
     }
 
-    /// A native peer goes. The answer leaves after what it means is durable, so the peer need not
-    /// guess.
-    fn goodbye(&mut self, now: Now, id: SessionId, packet: &Packet<'_>, goodbye: Goodbye) {
+    /// A native peer goes. The answer waits until what it means is committed, so that the peer
+    /// need not guess: its session has ended, or its position is kept.
+    fn goodbye(&mut self, now: Now, id: MemberId, packet: &Packet<'_>, goodbye: Goodbye) {
         let route = packet.route();
         self.confirm(id);
-        match goodbye {
-            Goodbye::Leave if !self.can_leave(id) => {
-                return self.refuse(&route, Dialect::Native, Code::NoSpace, 0, DISK_FULL);
-            }
-            Goodbye::Leave => self.leave(now, id),
-            Goodbye::Away => self.set_away(now, id),
+        let name = &self.sessions.get(id).name;
+        let has_room = match goodbye {
+            Goodbye::Leave => self.has_room_for_notice(name),
+            Goodbye::Away => self.fits(Order::cost_of_entry(name)),
+        };
+        if !has_room {
+            let full = rejection(Code::NoSpace, 0, DISK_FULL);
+            return self.refuse(&route, Dialect::Native, full);
         }
-        self.outbox.reply(&route, goodbye.encode());
+        match goodbye {
+            Goodbye::Leave => self.leave(now, id),
+            Goodbye::Away => {
+                self.set_away(now, id);
+                let session = self.sessions.get_mut(id);
+                session.marks.to_save = false;
+                let position = session.position();
+                self.decide(now, Command::Move(&[(id, position)]));
+            }
+        }
+        self.answer(&route, goodbye.encode(), About::Done);
     }
 
     /// A peer of the binary or JSON dialect speaks; what is heard first makes it a member.
-    fn fixed(
-        &mut self,
-        now: Now,
-        known: Option<SessionId>,
-        packet: &Packet<'_>,
-        dialect: Dialect,
-        message: ClientMessage<'_>,
-    ) {
+    fn fixed(&mut self, now: Now, heard: &Heard<'_>, dialect: Dialect, message: ClientMessage<'_>) {
         let start = match &message {
-            ClientMessage::Ack(Acked::UpTo(order)) if *order < self.appends.next() => {
+            ClientMessage::Ack(Acked::UpTo(order)) if *order < self.order.next() => {
                 Some(order.plus(1))
             }
             _ => None,
         };
-        let (id, is_new) = match known {
+        let (id, is_new) = match heard.speaker {
             Some(id) => (id, false),
-            None => match self.join_fixed(now, packet, dialect, start) {
+            None => match self.join_fixed(now, &heard.packet, dialect, start) {
                 Some(joined) => joined,
                 None => return,
             },
         };
-        self.heard(now, id, dialect, packet.delimited);
-        self.members.get_mut(id).receives = true;
+        self.heard(now, id, dialect, heard.packet.delimited);
+        if dialect != Dialect::Native {
+            self.sessions.get_mut(id).receives = true;
+        }
         match message {
             ClientMessage::Text(payload) => self.text(now, id, &payload),
             // A new member's first ACK has said where it begins: there is nothing more to it,
@@ -115,7 +134,7 @@ impl Sequencer {
         }
     }
 
-    /// Somebody has connected over plain TCP, which joins.
+    /// A peer has connected over plain TCP, which joins.
     pub(super) fn connected(&mut self, now: Now, id: &[u8], name: &str) {
         let route = Route {
             transport: Transport::Tcp,
@@ -126,26 +145,38 @@ impl Sequencer {
         let Ok(mut name) = Name::new(name.as_bytes()) else {
             return self.closes.push(route);
         };
-        match self.members.by_name(name.as_bytes()) {
-            None => {}
-            // The same host and port: the old connection's end is still on its way to us.
-            Some(id) if self.members.get(id).transient => self.leave(now, id),
-            // Whoever calls itself like that keeps its session.
-            Some(_) => name = self.guests.next(),
+        if let Some(holder) = self.order.by_name(name.as_bytes()) {
+            let session = self.sessions.get(holder);
+            let same_socket = |route: &Route| route.transport == Transport::Tcp;
+            if session.transient && session.route.as_ref().is_some_and(same_socket) {
+                // The same host and port: the old connection's end is still on its way to us.
+                self.leave(now, holder);
+            }
+            if self.order.by_name(name.as_bytes()).is_some() {
+                // The peer that calls itself like that keeps its session.
+                name = self.draw_guest();
+            }
         }
-        match self.join(now, name, Dialect::Raw, None, &route) {
-            Some(id) => self.attach(now, id, route),
-            None => self.closes.push(route),
+        let sit = |seat| Sit {
+            seat,
+            name: &name,
+            dialect: Dialect::Raw,
+            delimited: false,
+            start: None,
+            transient: true,
+        };
+        if !self.sit(now, &route, Start::Now, true, sit) {
+            self.closes.push(route);
         }
     }
 
     /// Bytes have arrived over plain TCP.
     pub(super) fn bytes(&mut self, now: Now, id: &[u8], bytes: &[u8]) {
-        let Some(id) = self.members.by_route(Transport::Tcp, id) else {
+        let Some(id) = self.sessions.by_route(Transport::Tcp, id) else {
             return self.counters.refused("bytes_before_connect");
         };
         self.heard(now, id, Dialect::Raw, false);
-        let mut splitter = std::mem::take(&mut self.members.get_mut(id).splitter);
+        let mut splitter = std::mem::take(&mut self.sessions.get_mut(id).splitter);
         splitter.feed(bytes);
         let mut late = None;
         while let Some(frame) = splitter.next_frame() {
@@ -162,12 +193,12 @@ impl Sequencer {
         if let Some(payload) = late {
             self.text(now, id, &payload);
         }
-        self.members.get_mut(id).splitter = splitter;
+        self.sessions.get_mut(id).splitter = splitter;
     }
 
     /// Notes that a member lives, and what it speaks.
-    fn heard(&mut self, now: Now, id: SessionId, dialect: Dialect, delimited: bool) {
-        let session = self.members.get_mut(id);
+    fn heard(&mut self, now: Now, id: MemberId, dialect: Dialect, delimited: bool) {
+        let session = self.sessions.get_mut(id);
         session.heard = now;
         if (session.dialect, session.delimited) != (dialect, delimited) {
             session.dialect = dialect;
@@ -178,13 +209,14 @@ impl Sequencer {
             // A broker that is started anew has to speak to it before it is heard.
             self.mark_to_save(now, id);
         }
-        let session = self.members.get_mut(id);
+        let session = self.sessions.get_mut(id);
         let before = std::mem::replace(&mut session.life, Life::Here);
         if before == Life::Here {
             return;
         }
         if let Life::Away { .. } = before {
             let event = Event::Returned(session.name.clone(), dialect);
+            session.is_put_off = false;
             self.events.push(event);
             self.mark_to_serve(id);
         }
@@ -192,21 +224,22 @@ impl Sequencer {
         self.watch(id);
     }
 
-    fn undecodable(&mut self, known: Option<SessionId>, packet: &Packet<'_>, error: DecodeError) {
-        self.note_undecodable(known, error);
-        if dialect_of(packet.body) == Some(Dialect::Native) {
+    fn undecodable(&mut self, heard: &Heard<'_>, error: DecodeError) {
+        self.note_undecodable(heard.speaker, error);
+        if heard.dialect == Some(Dialect::Native) {
             let refusal = Refusal {
                 code: Code::Malformed,
                 detail: 0,
                 text: &error.to_string(),
             };
-            self.outbox.reply(&packet.route(), refusal.encode());
+            let route = heard.packet.route();
+            self.answer(&route, refusal.encode(), About::Other);
         }
     }
 
-    fn note_undecodable(&mut self, known: Option<SessionId>, error: DecodeError) {
+    pub(super) fn note_undecodable(&mut self, known: Option<MemberId>, error: DecodeError) {
         self.counters.refused(error.name());
-        let name = known.map(|id| self.members.get(id).name.clone());
+        let name = known.map(|id| self.sessions.get(id).name.clone());
         self.events.push(Event::Undecodable(name, error));
     }
 }

@@ -1,94 +1,127 @@
 //! Joining, coming back, being superseded, leaving.
 
-use super::Sequencer;
-use crate::core::appends::Appends;
-use crate::core::members::SessionId;
-use crate::core::session::{Life, Session};
-use crate::core::{Event, Mutant, Now, Packet, Route, Transport};
-use crate::wire::native::{self, Hello, Start};
-use crate::wire::record::{Flags, Record};
-use crate::wire::reply::{Code, Refusal, Welcome};
-use crate::wire::{ClientSequence, DecodeError, Dialect, LogId, Name, OrderNumber};
+use std::time::Duration;
 
-const JOINED: &str = " has joined the net";
-const LEFT: &str = " has left the net";
+use super::commits::About;
+use super::decide::Sitting;
+use super::hear::Heard;
+use super::session::{Life, Session};
+use super::{Event, Packet, Route, Sequencer, Transport, rejection};
+use crate::core::order::{Command, MemberId, Rejection, Runs, Seat, Sit};
+use crate::core::{Mutant, Now};
+use crate::wire::native::{self, Hello, Start};
+use crate::wire::reply::{Code, Refusal};
+use crate::wire::{DecodeError, Dialect, LogId, Name, OrderNumber};
+
 /// What a peer is told when the log has no room.
 pub(super) const DISK_FULL: &str = "the disk is full: try again later";
+/// A session's end that is noticed later than this is put off for as long: the broker was
+/// stopped, and what its member has said meanwhile is not read yet.
+const LATE: Duration = Duration::from_millis(500);
 
 impl Sequencer {
     /// A native peer names itself.
-    pub(super) fn hello(&mut self, now: Now, packet: &Packet<'_>, hello: &Hello) {
-        let route = packet.route();
+    pub(super) fn hello(&mut self, now: Now, heard: &Heard<'_>, hello: &Hello) {
+        let route = heard.packet.route();
         if let Some(text) = self.regressed(hello) {
-            let end = self.appends.next().0;
-            return self.refuse(&route, Dialect::Native, Code::LogRegressed, end, text);
+            let why = rejection(Code::LogRegressed, self.order.next().0, text);
+            return self.refuse(&route, Dialect::Native, why);
         }
-        let known = self.members.by_name(hello.name.as_bytes());
-        if let Some((code, text)) = known.and_then(|id| self.barred(id)) {
-            return self.refuse(&route, Dialect::Native, code, 0, text);
+        let known = self.order.by_name(hello.name.as_bytes());
+        if let Some(id) = known {
+            if self.sessions.get(id).life == Life::Leaving {
+                let why = rejection(Code::NoSpace, 0, DISK_FULL);
+                return self.refuse(&route, Dialect::Native, why);
+            }
+            if self.is_out_of_date(id, &route) {
+                let why = rejection(Code::Superseded, 0, "a newer connection has this name");
+                return self.refuse(&route, Dialect::Native, why);
+            }
         }
-        if known.is_some_and(|id| self.is_out_of_date(id, &route)) {
-            let text = "a newer connection has this name";
-            return self.refuse(&route, Dialect::Native, Code::Superseded, 0, text);
+        if let Some(before) = heard.speaker {
+            self.forget_confirmations(before, &route);
         }
         let start = self.start(hello.start);
-        let id = match known {
-            Some(id) => id,
-            None => match self.join(now, hello.name.clone(), Dialect::Native, start, &route) {
-                Some(id) => id,
-                None => return,
-            },
+        let sit = |seat| Sit {
+            seat,
+            name: &hello.name,
+            dialect: Dialect::Native,
+            delimited: heard.packet.delimited,
+            start,
+            transient: false,
         };
-        if known.is_some() {
-            self.come_back(id, hello.start, &route, Dialect::Native);
-            self.mark_to_save(now, id);
+        self.sit(now, &route, hello.start, hello.receive, sit);
+    }
+
+    /// Asks for a name on behalf of a connection; says whether it has one then.
+    pub(super) fn sit<'a>(
+        &mut self,
+        now: Now,
+        route: &Route,
+        start: Start,
+        receives: bool,
+        sit: impl FnOnce(Seat) -> Sit<'a>,
+    ) -> bool {
+        let seat = Seat(u32::try_from(self.sitting.len()).unwrap_or(u32::MAX));
+        let sit = sit(seat);
+        let joins = self.order.by_name(sit.name.as_bytes()).is_none();
+        if joins && !self.has_room_for_notice(sit.name) {
+            let why = rejection(Code::NoSpace, 0, DISK_FULL);
+            self.refuse(route, sit.dialect, why);
+            return false;
         }
-        let session = self.members.get_mut(id);
-        session.dialect = Dialect::Native;
-        session.delimited = packet.delimited;
-        session.receives = hello.receive;
-        session.heard = now;
-        let welcome = Welcome {
-            resumed: known.is_some(),
-            epoch: self.appends.epoch(),
-            log_id: self.appends.log_id(),
-            begin: session.next,
-            end: self.appends.next(),
-            last_sequence: session.publisher.last(),
-            publish_window: self.limits.publish_window,
-            largest_message: u32::try_from(self.limits.message_bytes).unwrap_or(u32::MAX),
-        };
-        self.attach(now, id, route.clone());
-        self.outbox.reply(&route, welcome.encode());
+        self.sitting.push(Sitting {
+            seat,
+            route: route.clone(),
+            dialect: sit.dialect,
+            start,
+            receives,
+        });
+        self.decide(now, Command::Sit(sit));
+        let seated = self.sessions.by_route(route.transport, &route.id);
+        seated.is_some_and(|id| self.sessions.get(id).name == *sit.name)
+    }
+
+    /// What was to be confirmed to a connection's session must not reach the one that it asks
+    /// for now: it would be taken for confirmations of other messages.
+    fn forget_confirmations(&mut self, before: MemberId, route: &Route) {
+        let session = self.sessions.get_mut(before);
+        session.confirms = Runs::default();
+        if session.hears_after > self.commits.committed() {
+            self.commits.drop_confirmations(route);
+        }
     }
 
     /// Whether a connection is older than the one that its session has now. What it says was
     /// said before the other was made, by a program that has ended, or has to hear that another
     /// has taken its place: were it let in, messages that nobody waits for would be ordered under
     /// client sequences that the newer one uses.
-    fn is_out_of_date(&self, id: SessionId, route: &Route) -> bool {
-        let current = self.members.get(id).route.as_ref();
+    fn is_out_of_date(&self, id: MemberId, route: &Route) -> bool {
+        let current = self.sessions.get(id).route.as_ref();
         current.is_some_and(|current| route.is_older_than(current))
     }
 
-    /// Whether a peer remembers another log than this one, or more of it than there is: going
-    /// on would mix two histories.
+    /// Whether a peer remembers another log than this one, or asks for what lies beyond its end:
+    /// going on would mix two histories, or wait for ever without a word.
     fn regressed(&self, hello: &Hello) -> Option<&'static str> {
-        let other_log = hello.log_id != LogId(0) && hello.log_id != self.appends.log_id();
-        let beyond = match hello.start {
-            Start::Resume(order) => order > self.appends.next(),
-            _ => false,
-        };
-        match (other_log, beyond) {
-            (true, _) => Some("the broker has another log than before"),
-            (_, true) => Some("the broker's log ends before what you already have"),
+        let other_log = hello.log_id != LogId(0) && hello.log_id != self.order.log_id();
+        let end = self.order.next();
+        let is_new = self.order.by_name(hello.name.as_bytes()).is_none();
+        match hello.start {
+            _ if other_log => Some("the broker has another log than before"),
+            Start::Resume(order) if order > end => {
+                Some("the broker's log ends before what you already have")
+            }
+            Start::At(order) if is_new && order > end => {
+                Some("the broker's log ends before this number")
+            }
             _ => None,
         }
     }
 
-    /// The first number of a new member's deliveries; `None`: whatever comes after its join.
+    /// The first number of a new member's deliveries; `None`: what comes after its join.
     fn start(&self, start: Start) -> Option<OrderNumber> {
-        let end = self.appends.next();
+        let end = self.order.next();
         match start {
             Start::Now => None,
             Start::Beginning => Some(self.oldest),
@@ -98,20 +131,16 @@ impl Sequencer {
         }
     }
 
-    /// Why nobody can come back to a session, if that is so.
-    fn barred(&self, id: SessionId) -> Option<(Code, &'static str)> {
-        let session = self.members.get(id);
-        match session.life {
-            Life::Leaving => Some((Code::NoSpace, DISK_FULL)),
-            _ if session.transient => Some((Code::NotAllowed, "this name is a connection's")),
-            _ => None,
-        }
-    }
-
     /// A known member speaks over a connection that is new, or says hello again: it is sent what
     /// comes after where it says, or after its last ACK.
-    fn come_back(&mut self, id: SessionId, start: Start, route: &Route, dialect: Dialect) {
-        let session = self.members.get_mut(id);
+    pub(super) fn come_back(
+        &mut self,
+        id: MemberId,
+        start: Start,
+        route: &Route,
+        dialect: Dialect,
+    ) {
+        let session = self.sessions.get_mut(id);
         match start {
             Start::Resume(order) => session.rewind(order),
             _ if Mutant::ResumeTooFar.lives() => session.rewind(session.floor.plus(1)),
@@ -133,7 +162,7 @@ impl Sequencer {
                 detail: 0,
                 text: "another connection has taken this name",
             };
-            self.outbox.reply(&before, refusal.encode());
+            self.answer(&before, refusal.encode(), About::Other);
         }
     }
 
@@ -145,83 +174,58 @@ impl Sequencer {
         packet: &Packet<'_>,
         dialect: Dialect,
         start: Option<OrderNumber>,
-    ) -> Option<(SessionId, bool)> {
+    ) -> Option<(MemberId, bool)> {
         let route = packet.route();
-        let name = if route.is_generated() {
-            Ok(self.guests.next())
+        let transient = route.is_generated();
+        let name = if transient {
+            self.draw_guest()
+        } else if let Ok(name) = Name::new(packet.id) {
+            name
         } else {
-            Name::new(packet.id)
-        };
-        let Ok(name) = name else {
-            let reason = DecodeError::BadName;
-            self.counters.refused(reason.name());
-            self.events.push(Event::Undecodable(None, reason));
+            self.note_undecodable(None, DecodeError::BadName);
             return None;
         };
-        if let Some(id) = self.members.by_name(name.as_bytes()) {
-            if let Some((code, text)) = self.barred(id) {
-                self.refuse(&route, dialect, code, 0, text);
-                return None;
-            }
-            self.come_back(id, Start::Now, &route, dialect);
-            self.attach(now, id, route);
-            return Some((id, false));
+        let known = self.order.by_name(name.as_bytes());
+        if let Some(why) = known.and_then(|id| self.barred(id)) {
+            self.refuse(&route, dialect, why);
+            return None;
         }
-        let id = self.join(now, name, dialect, start, &route)?;
-        self.attach(now, id, route);
-        Some((id, true))
+        let sit = |seat| Sit {
+            seat,
+            name: &name,
+            dialect,
+            delimited: packet.delimited,
+            start,
+            transient,
+        };
+        if !self.sit(now, &route, Start::Now, true, sit) {
+            return None;
+        }
+        let id = self.sessions.by_route(route.transport, &route.id)?;
+        Some((id, known.is_none()))
     }
 
-    /// Makes a member, and tells everybody in the order.
-    pub(super) fn join(
-        &mut self,
-        now: Now,
-        name: Name,
-        dialect: Dialect,
-        start: Option<OrderNumber>,
-        route: &Route,
-    ) -> Option<SessionId> {
-        let longest = self.limits.name_bytes;
-        if name.as_bytes().len() > longest {
-            let text = "the name is longer than the broker takes";
-            self.refuse(route, dialect, Code::LimitReached, longest as u64, text);
-            return None;
+    /// Why no connection can come back to a session now, if that is so.
+    fn barred(&self, id: MemberId) -> Option<Rejection> {
+        match self.sessions.get(id).life {
+            Life::Leaving => Some(rejection(Code::NoSpace, 0, DISK_FULL)),
+            _ => None,
         }
-        if self.members.len() >= self.limits.members {
-            let limit = self.limits.members as u64;
-            let text = "the broker has as many members as it takes";
-            self.refuse(route, dialect, Code::LimitReached, limit, text);
-            return None;
-        }
-        let next = self.appends.next();
-        let start = start.unwrap_or(next.plus(1));
-        let mut session = Session::new(name.clone(), dialect, start, now);
-        session.delimited = route.delimited;
-        if !self.fits(cost_of_notice(&session, JOINED)) {
-            self.refuse(route, dialect, Code::NoSpace, 0, DISK_FULL);
-            return None;
-        }
-        self.notice(now, &name, JOINED);
-        session.transient = match dialect {
-            Dialect::Raw => true,
-            Dialect::Binary | Dialect::Json => route.is_generated(),
-            Dialect::Native => false,
-        };
-        // A name from before a crash of a peer that cannot come back is worth no entry.
-        if !session.transient {
-            self.appends.changed(session.entry(false));
-        }
-        self.events.push(Event::Joined(name, dialect));
-        self.counters.joined += 1;
-        Some(self.members.insert(session))
+    }
+
+    /// A name for a peer that has none, which is nobody's and belongs to no key.
+    pub(super) fn draw_guest(&mut self) -> Name {
+        let (order, authority) = (&self.order, &self.authority);
+        self.guests
+            .next(|name| order.by_name(name).is_some() || authority.owns(name))
     }
 
     /// Takes a session back that the log knows. A peer of a fixed dialect may be connected
     /// under its name already, and wait: it is tried.
-    pub(super) fn recover(&mut self, session: Session) {
+    pub(super) fn recover(&mut self, now: Now, id: MemberId, session: Session) {
         let waits = session.dialect != Dialect::Native;
         let (name, delimited) = (session.name.clone(), session.delimited);
-        let id = self.members.insert(session);
+        self.sessions.insert(id, session);
         if waits {
             let route = Route {
                 transport: Transport::Zmq,
@@ -229,7 +233,7 @@ impl Sequencer {
                 delimited,
                 connection: 0,
             };
-            self.members.bind(id, route);
+            self.sessions.bind(now.time, id, route);
             self.mark_to_serve(id);
         }
         self.mark_to_show(id);
@@ -237,21 +241,21 @@ impl Sequencer {
     }
 
     /// Binds a session to the connection it now speaks over.
-    pub(super) fn attach(&mut self, now: Now, id: SessionId, route: Route) {
-        if let Some(other) = self.members.by_route(route.transport, &route.id)
+    pub(super) fn attach(&mut self, now: Now, id: MemberId, route: Route) {
+        if let Some(other) = self.sessions.by_route(route.transport, &route.id)
             && other != id
         {
             self.set_away(now, other);
         }
-        self.members.bind(id, route);
-        self.members.get_mut(id).life = Life::Here;
+        self.sessions.bind(now.time, id, route);
+        self.sessions.get_mut(id).life = Life::Here;
         self.mark_to_serve(id);
         self.watch(id);
     }
 
     /// Takes a member's connection from it; its session stays.
-    pub(super) fn set_away(&mut self, now: Now, id: SessionId) {
-        let session = self.members.get_mut(id);
+    pub(super) fn set_away(&mut self, now: Now, id: MemberId) {
+        let session = self.sessions.get_mut(id);
         if session.transient {
             return self.leave(now, id);
         }
@@ -259,47 +263,33 @@ impl Sequencer {
             session.life = Life::Away { since: now.time };
             self.events.push(Event::Away(session.name.clone()));
         }
-        self.unbind(id);
+        self.unbind(now, id);
         self.mark_to_save(now, id);
         self.watch(id);
     }
 
-    fn unbind(&mut self, id: SessionId) {
-        let session = self.members.get_mut(id);
+    fn unbind(&mut self, now: Now, id: MemberId) {
+        let session = self.sessions.get_mut(id);
         session.rewind(session.floor);
-        self.members.unbind(id);
+        self.sessions.unbind(now.time, id);
         self.mark_to_show(id);
-    }
-
-    /// Whether there is room to say that a member has left.
-    pub(super) fn can_leave(&self, id: SessionId) -> bool {
-        self.fits(cost_of_notice(self.members.get(id), LEFT))
     }
 
     /// Ends a session, and tells everybody in the order; as soon as there is room for that.
-    pub(super) fn leave(&mut self, now: Now, id: SessionId) {
-        if !self.can_leave(id) {
-            self.members.get_mut(id).life = Life::Leaving;
-            self.unbind(id);
-            return self.to_leave.push(id);
+    pub(super) fn leave(&mut self, now: Now, id: MemberId) {
+        if self.has_room_for_notice(&self.sessions.get(id).name) {
+            return self.decide(now, Command::Leave(id));
         }
-        self.mark_to_show(id);
-        let session = self.members.remove(id);
-        if !session.transient
-            && let Some(chunk) = self.appends.left(session.entry(false))
-        {
-            self.backlog.push(chunk);
-        }
-        self.notice(now, &session.name, LEFT);
-        self.events.push(Event::Left(session.name));
-        self.counters.left += 1;
+        self.sessions.get_mut(id).life = Life::Leaving;
+        self.unbind(now, id);
+        self.marked.to_leave.push(id);
     }
 
     /// Ends the sessions that there was no room for.
     pub(super) fn leave_late(&mut self, now: Now) {
-        for id in std::mem::take(&mut self.to_leave) {
-            // The id may have gone to somebody else.
-            let session = self.members.find_mut(id);
+        for id in std::mem::take(&mut self.marked.to_leave) {
+            // The id may have gone to another member.
+            let session = self.sessions.find(id);
             if session.is_some_and(|session| session.life == Life::Leaving) {
                 self.leave(now, id);
             }
@@ -307,14 +297,24 @@ impl Sequencer {
     }
 
     /// Looks after a member that has been silent: asks, takes for away, or ends its session.
-    pub(super) fn look_after_silent(&mut self, now: Now, id: SessionId) {
-        let session = self.members.get_mut(id);
+    pub(super) fn look_after_silent(&mut self, now: Now, id: MemberId) {
+        let session = self.sessions.get_mut(id);
         if let Life::Away { since } = session.life {
-            let timeout = self.limits.session_timeout;
-            if timeout.is_some_and(|after| since + after <= now.time) {
-                self.leave(now, id);
+            let Some(end) = self.limits.session_timeout.map(|after| since + after) else {
+                return;
+            };
+            if end > now.time {
+                return;
             }
-            return;
+            let late = now.time.since(end);
+            if late > LATE && !session.is_put_off {
+                session.is_put_off = true;
+                session.life = Life::Away {
+                    since: since + late + LATE,
+                };
+                return;
+            }
+            return self.leave(now, id);
         }
         let silence = now.time.since(session.heard.time);
         match session.route.clone() {
@@ -322,29 +322,9 @@ impl Sequencer {
             Some(_) if silence >= self.limits.away_after => self.set_away(now, id),
             Some(route) if silence >= self.limits.ping_after && session.life == Life::Here => {
                 session.life = Life::Asked;
-                self.outbox.reply(&route, native::ping());
+                self.answer(&route, native::ping(), About::Other);
             }
             _ => {}
         }
     }
-
-    /// Orders a notice of the broker's own.
-    fn notice(&mut self, now: Now, name: &Name, what: &str) {
-        let text = [name.as_bytes(), what.as_bytes()].concat();
-        self.appends.message(Record {
-            order: OrderNumber(0),
-            client_sequence: ClientSequence::NONE,
-            time: now.wall,
-            flags: Flags::NOTICE,
-            sender: Name::server().as_bytes(),
-            payload: &text,
-        });
-    }
-}
-
-/// Bytes in the log of a notice about a session, and of its entry before it.
-fn cost_of_notice(session: &Session, what: &str) -> usize {
-    let text = session.name.as_bytes().len() + what.len();
-    Appends::cost_of_message(&Name::server(), text)
-        + Appends::cost_of_entries(&[session.entry(false)])
 }

@@ -1,62 +1,88 @@
-//! The broker's machine: it numbers messages, keeps the sessions and decides who gets what when.
+//! The broker's machine: what one broker does for its own connections. It turns what peers say
+//! into commands of the [`order`](super::order), and what comes of them into frames.
 //!
-//! Three verbs. [`step`](Sequencer::step) takes one thing that has happened and is total: what a
-//! peer does wrong costs that peer an answer and a counter. [`ready`](Sequencer::ready), after
-//! one or more steps, says what is to be done: first write, then send.
-//! [`deadline`](Sequencer::deadline) says when to step with [`Input::Tick`] at the latest.
+//! [`step`](Sequencer::step) takes one thing that has happened and is total: what a peer does
+//! wrong costs that peer an answer and a counter. [`writes`](Sequencer::writes) gives out what is
+//! to be appended to the log; that it is safe is an input, [`Input::Committed`].
+//! [`ready`](Sequencer::ready) says what may be sent. [`deadline`](Sequencer::deadline) says when
+//! to step with [`Input::Tick`] at the latest.
 //!
-//! * `admission.rs`: who is let in, where keys decide that.
-//! * `hear.rs`: what peers say; who they are.
-//! * `membership.rs`: joining, coming back, being superseded, leaving.
-//! * `publish.rs`: ordering messages, exactly once.
-//! * `deliver.rs`: feeding members, acknowledgements, resending.
+//! * `hear.rs`: what peers say; `admission.rs`: who is let in, where keys decide that.
+//! * `membership.rs`: coming, being superseded, going; `publish.rs`: messages.
+//! * `decide.rs`: where commands are applied, and what follows from them.
+//! * `deliver.rs`: feeding members, acknowledgements, resending; `reading.rs`: from the log.
+//! * `commits.rs`: what waits for the log.
 
 mod admission;
+mod authority;
+mod backlog;
+mod commits;
+mod decide;
 mod deliver;
+mod frames;
+mod guests;
 mod hear;
+mod input;
+mod limits;
+mod marked;
 mod membership;
+mod outbox;
 mod publish;
+mod reading;
+mod ready;
+mod route;
+mod send_queue;
+mod session;
+mod sessions;
+mod status;
+mod timers;
 
 use std::collections::VecDeque;
 
-use super::appends::Appends;
-use super::authority::Authority;
-use super::backlog::Backlog;
-use super::members::{Members, SessionId};
-use super::outbox::Outbox;
-use super::session::Session;
-use super::{Counters, Event, Input, Limits, MemberStatus, Mutant, Now, Ready};
-use super::{Recovered, Route, Time, Transport, Write};
+use self::backlog::Backlog;
+use self::commits::{About, Commits};
+use self::decide::Sitting;
+use self::guests::GuestNames;
+use self::marked::Marked;
+use self::outbox::Outbox;
+use self::reading::Reading;
+use self::session::Session;
+use self::sessions::Sessions;
+use self::timers::{Timer, Timers};
+use super::order::{MemberId, Order, Recovered, Rejection};
+use super::{Now, Time};
 use crate::wire::reply::{Code, Refusal};
-use crate::wire::{Dialect, Epoch, LogId, Name, OrderNumber};
+use crate::wire::{Dialect, Epoch, LogId, OrderNumber};
+
+pub use authority::{Actions, Authority, Grant, Grants};
+pub use commits::{Index, Writes};
+pub use guests::Seed;
+pub use input::{Input, LoadError, Packet, Proof, Undelivered};
+pub use limits::Limits;
+pub use ready::{Event, Frames, Outgoing, Ready};
+pub use route::{Route, Transport};
+pub use status::{Counters, MemberStatus};
 
 /// The broker's machine.
 #[derive(Debug)]
 pub struct Sequencer {
     limits: Limits,
-    members: Members,
+    order: Order,
+    sessions: Sessions,
+    commits: Commits,
     backlog: Backlog,
-    appends: Appends,
+    reading: Reading,
     outbox: Outbox,
-    /// Bytes that the log can take before it needs another segment.
+    /// Bytes that the log can take before messages have to be refused.
     room: usize,
     /// The oldest message that the log keeps, as far as is known.
     oldest: OrderNumber,
-    /// Sessions for which something may be sent.
-    to_serve: Vec<SessionId>,
-    /// Sessions whose acknowledgements are newer than the log's.
-    to_save: Vec<SessionId>,
-    /// Sessions that end once there is room in the log to say so.
-    to_leave: Vec<SessionId>,
-    /// Sessions whose status has changed since the last [`Sequencer::changed_status`].
-    to_show: Vec<SessionId>,
-    /// When `to_save` is to be written.
-    save_at: Option<Time>,
-    /// No session's deadline is earlier than this.
-    wake_at: Option<Time>,
+    marked: Marked,
+    timers: Timers,
     /// The end of the order when all members were last fed.
     fed_up_to: OrderNumber,
-    loads: Vec<OrderNumber>,
+    /// Peers that have asked for a name.
+    sitting: Vec<Sitting>,
     closes: Vec<Route>,
     /// Connections that are told why before they end, and when that is.
     closing: VecDeque<(Time, Route)>,
@@ -67,37 +93,37 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    /// A machine that goes on where the log ends. `seed` makes names for peers that have none;
-    /// take it from the system's randomness, so that nobody can guess them.
+    /// A machine that goes on where the log ends. `seed` makes names for peers that have none.
     #[must_use]
-    pub fn new(now: Now, limits: Limits, recovered: &Recovered, seed: u64) -> Self {
-        let next = recovered.next;
-        let epoch = Epoch(recovered.epoch.0 + 1);
+    pub fn new(now: Now, limits: Limits, recovered: Recovered, seed: Seed) -> Self {
+        let (oldest, next) = (recovered.oldest, recovered.next);
+        let order = Order::resume(recovered, limits.rules());
         let mut machine = Self {
-            members: Members::default(),
+            sessions: Sessions::default(),
+            commits: Commits::default(),
             backlog: Backlog::new(next, &limits),
-            appends: Appends::new(recovered.log_id, epoch, next),
+            reading: Reading::default(),
             outbox: Outbox::default(),
             room: usize::MAX,
-            oldest: recovered.oldest,
-            to_serve: Vec::new(),
-            to_save: Vec::new(),
-            to_leave: Vec::new(),
-            to_show: Vec::new(),
-            save_at: None,
-            wake_at: None,
+            oldest,
+            marked: Marked::default(),
+            timers: Timers::default(),
             fed_up_to: next,
-            loads: Vec::new(),
+            sitting: Vec::new(),
             closes: Vec::new(),
             closing: VecDeque::new(),
             authority: Authority::Open,
             events: Vec::new(),
             counters: Counters::default(),
-            guests: GuestNames { state: seed },
+            guests: GuestNames::new(seed),
+            order,
             limits,
         };
-        for entry in recovered.sessions() {
-            machine.recover(Session::recover(entry, next, now, &machine.limits));
+        let known: Vec<_> = (machine.order.members())
+            .map(|(id, member)| (id, Session::recover(member, next, now)))
+            .collect();
+        for (id, session) in known {
+            machine.recover(now, id, session);
         }
         machine
     }
@@ -109,12 +135,14 @@ impl Sequencer {
             Input::Connected { id, name } => self.connected(now, id, name),
             Input::Bytes { id, bytes } => self.bytes(now, id, bytes),
             Input::Disconnected { id } => {
-                if let Some(id) = self.members.by_route(Transport::Tcp, id) {
+                if let Some(id) = self.sessions.by_route(Transport::Tcp, id) {
+                    self.sessions.drop_queue(id);
                     self.leave(now, id);
                 }
             }
             Input::Undelivered { to, why } => self.undelivered(now, to, why),
-            Input::Loaded { from, result } => self.loaded(from, result),
+            Input::Committed(index) => self.committed(index),
+            Input::Loaded { from, result } => self.loaded(now, from, result),
             Input::Refused(reason) => {
                 self.counters.refused(reason);
                 self.events.push(Event::TurnedAway(reason));
@@ -124,20 +152,34 @@ impl Sequencer {
         }
     }
 
-    /// What is to be done about everything since the last time.
-    pub fn ready(&mut self, now: Now) -> Ready {
+    /// What is to be appended to the log for everything up to now. Once it is safe, the machine
+    /// wants to hear so by [`Input::Committed`] with the group's index.
+    #[must_use]
+    pub fn writes(&mut self, now: Now) -> Writes {
         self.leave_late(now);
-        if self.save_at.is_some_and(|at| at <= now.time) && !self.save() {
-            self.save_at = Some(now.time + self.limits.floors_every);
+        if self.timers.take_due(Timer::Positions, now.time) && !self.save(now) {
+            self.save_later(now);
         }
-        self.close_batch();
+        self.give_out()
+    }
+
+    /// The positions that the log does not have yet, to write before closing it, unless there is
+    /// no room for them.
+    #[must_use]
+    pub fn last_writes(&mut self, now: Now) -> Writes {
+        // Without room, members are sent again what they have acknowledged since.
+        let _saved = self.save(now);
+        self.give_out()
+    }
+
+    /// What may be done about everything up to now.
+    pub fn ready(&mut self, now: Now) -> Ready {
         self.close_refused(now);
         self.serve(now);
         Ready {
-            writes: self.appends.take(),
             sends: self.outbox.take(),
             closes: std::mem::take(&mut self.closes),
-            loads: std::mem::take(&mut self.loads),
+            loads: self.reading.take(),
             events: std::mem::take(&mut self.events),
         }
     }
@@ -145,17 +187,10 @@ impl Sequencer {
     /// When to step with [`Input::Tick`] at the latest, if nothing else happens.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let closing = self.closing.front().map(|(at, _)| *at);
-        let others = self.save_at.into_iter().chain(closing);
-        self.wake_at.into_iter().chain(others).min()
+        self.timers.next()
     }
 
-    /// Notes that everything the machine has given out to write is on disk.
-    pub fn synced(&mut self) {
-        self.appends.synced(self.backlog.end());
-    }
-
-    /// Notes how many bytes of batches the log can take; messages beyond are refused.
+    /// Notes how many bytes of writes the log can take; messages beyond are refused.
     pub fn set_room(&mut self, bytes: usize) {
         self.room = bytes;
     }
@@ -165,53 +200,56 @@ impl Sequencer {
         self.oldest = order;
     }
 
-    /// Bytes that the next [`ready`](Self::ready) will write; beyond
+    /// Bytes that the next [`writes`](Self::writes) will give out; beyond
     /// [`Limits::batch_bytes`] it should be called.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
-        self.appends.len()
+        self.order.pending_bytes()
     }
 
-    /// An encoded snapshot of all sessions that can come back, for the head of a segment.
+    /// An encoded snapshot of all sessions that can come back, for a checkpoint of the log.
     ///
     /// # Panics
-    /// If it is not called between a [`ready`](Self::ready) and the next step.
+    /// If it is not called between [`writes`](Self::writes) and the next step.
     #[must_use]
-    pub fn snapshot(&mut self) -> Vec<u8> {
-        self.saved();
-        let lasting = self
-            .members
-            .iter()
-            .filter(|(_, session)| !session.transient);
-        let whole = !Mutant::ForgetInSnapshot.lives();
-        let entries: Vec<_> = lasting.map(|(_, session)| session.entry(whole)).collect();
-        self.appends.snapshot(&entries)
-    }
-
-    /// The acknowledgements that the log does not have yet, to write before closing it, unless
-    /// there is no room for them.
-    pub fn last_writes(&mut self) -> Vec<Write> {
-        self.save();
-        self.close_batch();
-        self.appends.take()
+    pub fn snapshot(&self) -> Vec<u8> {
+        self.order.snapshot()
     }
 
     /// Which log the order numbers belong to.
     #[must_use]
     pub fn log_id(&self) -> LogId {
-        self.appends.log_id()
+        self.order.log_id()
     }
 
     /// The epoch of this machine.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        self.appends.epoch()
+        self.order.epoch()
     }
 
     /// The number that the next message gets.
     #[must_use]
     pub fn next_order(&self) -> OrderNumber {
-        self.appends.next()
+        self.order.next()
+    }
+
+    /// The number after the newest message that anybody may know of.
+    #[must_use]
+    pub fn visible_end(&self) -> OrderNumber {
+        self.backlog.end()
+    }
+
+    /// The oldest message that the log keeps, as far as is known.
+    #[must_use]
+    pub fn oldest_order(&self) -> OrderNumber {
+        self.oldest
+    }
+
+    /// What a person may want to know since the last [`ready`](Self::ready).
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
     }
 
     /// What was done and refused so far.
@@ -226,123 +264,76 @@ impl Sequencer {
         &self.limits
     }
 
-    /// Calls `show` for each session whose status has changed since the last time, `None` for
-    /// one that has ended.
-    pub fn changed_status(&mut self, mut show: impl FnMut(SessionId, Option<MemberStatus>)) {
-        for id in std::mem::take(&mut self.to_show) {
-            let session = self.members.find_mut(id);
-            show(
-                id,
-                session.map(|session| {
-                    session.marks.to_show = false;
-                    MemberStatus::of(session)
-                }),
-            );
-        }
+    /// Gives out what was applied; what rests on it waits.
+    fn give_out(&mut self) -> Writes {
+        let writes = self.order.take_writes();
+        let writes = self.commits.give_out(writes);
+        self.confirm_all();
+        writes
     }
 
-    /// The status of every member, in no particular order.
-    pub fn status(&self) -> impl Iterator<Item = MemberStatus> {
-        self.members
-            .iter()
-            .map(|(_, session)| MemberStatus::of(session))
-    }
-
-    /// Closes the batch that is being filled, so that members can be fed from it.
-    fn close_batch(&mut self) {
-        if let Some(chunk) = self.appends.close() {
+    /// Writes are safe: what rests on them may be known.
+    fn committed(&mut self, index: Index) {
+        let mut welcomed = Vec::new();
+        let welcome = |id| welcomed.push(id);
+        for chunk in self.commits.commit(index, &mut self.outbox, welcome) {
             self.backlog.push(chunk);
         }
-    }
-
-    /// Puts the acknowledgements that have changed into the log; says whether there was room.
-    fn save(&mut self) -> bool {
-        let changed = self.to_save.iter().filter_map(|&id| self.members.find(id));
-        let lasting = changed.filter(|session| session.marks.to_save && !session.transient);
-        let entries: Vec<_> = lasting.map(|session| session.entry(false)).collect();
-        if !entries.is_empty() && !self.fits(Appends::cost_of_entries(&entries)) {
-            return false;
-        }
-        self.saved();
-        for entry in entries {
-            self.appends.changed(entry);
-        }
-        true
-    }
-
-    /// Notes that the log has every acknowledgement.
-    fn saved(&mut self) {
-        self.save_at = None;
-        for id in self.to_save.drain(..) {
-            if let Some(session) = self.members.find_mut(id) {
-                session.marks.to_save = false;
+        for id in welcomed {
+            if self.sessions.find(id).is_some() {
+                self.mark_to_serve(id);
             }
         }
     }
 
     /// Whether the log has room for so many bytes more.
     fn fits(&self, bytes: usize) -> bool {
-        self.appends.len() + bytes <= self.room
-    }
-
-    fn mark_to_serve(&mut self, id: SessionId) {
-        let session = self.members.get_mut(id);
-        if !std::mem::replace(&mut session.marks.to_serve, true) {
-            self.to_serve.push(id);
-        }
-        self.mark_to_show(id);
-    }
-
-    fn mark_to_save(&mut self, now: Now, id: SessionId) {
-        let session = self.members.get_mut(id);
-        if !std::mem::replace(&mut session.marks.to_save, true) {
-            self.to_save.push(id);
-            self.save_at
-                .get_or_insert(now.time + self.limits.floors_every);
-        }
-    }
-
-    fn mark_to_show(&mut self, id: SessionId) {
-        let session = self.members.get_mut(id);
-        if !std::mem::replace(&mut session.marks.to_show, true) {
-            self.to_show.push(id);
-        }
+        self.order.pending_bytes() + bytes <= self.room
     }
 
     /// Makes sure that the session's deadline is not missed.
-    fn watch(&mut self, id: SessionId) {
-        let deadline = self.members.get(id).deadline(&self.limits);
-        self.wake_at = self.wake_at.into_iter().chain(deadline).min();
+    fn watch(&mut self, id: MemberId) {
+        if let Some(deadline) = self.sessions.get(id).deadline(&self.limits) {
+            self.timers.set(Timer::Sessions, deadline);
+        }
+    }
+
+    /// Answers a connection once everything that the answer rests on is committed: all that was
+    /// said so far, if it tells of that, otherwise what its session was told before.
+    fn answer(&mut self, to: &Route, frame: Vec<u8>, about: About) {
+        let rests_on_writes = about != About::Other;
+        let known = self.sessions.by_route(to.transport, &to.id);
+        let session = known.map(|id| self.sessions.get_mut(id));
+        let index = if rests_on_writes {
+            self.commits.latest(self.order.has_pending())
+        } else {
+            session
+                .as_ref()
+                .map_or_else(Index::default, |session| session.hears_after)
+        };
+        if let Some(session) = session {
+            session.hears_after = index;
+        }
+        let outbox = &mut self.outbox;
+        self.commits.answer(outbox, index, to, frame, about);
     }
 
     /// Tells a native peer why it does not get what it wants; peers of the fixed dialects have
     /// no word for it. Counted either way.
-    fn refuse(&mut self, to: &Route, dialect: Dialect, code: Code, detail: u64, text: &str) {
+    fn refuse(&mut self, to: &Route, dialect: Dialect, why: Rejection) {
+        let Rejection { code, detail, text } = why;
         self.counters.refused(code.name());
-        let known = self.members.by_route(to.transport, &to.id);
-        let name = known.map(|id| self.members.get(id).name.clone());
+        let known = self.sessions.by_route(to.transport, &to.id);
+        let name = known.map(|id| self.sessions.get(id).name.clone());
         self.events.push(Event::Refused(name, code));
         if dialect == Dialect::Native {
-            self.outbox
-                .reply(to, Refusal { code, detail, text }.encode());
+            let refusal = Refusal { code, detail, text };
+            self.answer(to, refusal.encode(), About::Other);
         }
     }
 }
 
-/// Names for peers that have none: splitmix64 (Steele, Lea, Flood, OOPSLA 2014) from a seed.
-#[derive(Debug)]
-struct GuestNames {
-    state: u64,
-}
-
-impl GuestNames {
-    fn next(&mut self) -> Name {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^= mixed >> 31;
-        let name = format!("guest-{mixed:016x}");
-        Name::new(name.as_bytes()).expect("it is as names have to be")
-    }
+/// A reason of this broker's own.
+const fn rejection(code: Code, detail: u64, text: &'static str) -> Rejection {
+    Rejection { code, detail, text }
 }

@@ -1,161 +1,114 @@
-//! Ordering messages, each exactly once.
+//! Messages: what is judged of them before they are ordered.
 
-use super::Sequencer;
+use super::commits::About;
 use super::membership::DISK_FULL;
+use super::{Sequencer, rejection};
 use crate::core::Now;
-use crate::core::appends::Appends;
-use crate::core::members::SessionId;
-use crate::core::publisher::Verdict;
+use crate::core::order::{Command, Member, MemberId, Order};
+use crate::wire::batch::HEADER_LEN;
 use crate::wire::native::Publish;
-use crate::wire::record::{Flags, Record};
-use crate::wire::reply::Code;
-use crate::wire::sessions::SequenceRun;
-use crate::wire::{ClientSequence, Name, OrderNumber, rendering};
+use crate::wire::reply::{self, Code};
+use crate::wire::{ClientSequence, Name};
 
 impl Sequencer {
     /// A peer of a fixed dialect has something to say.
-    pub(super) fn text(&mut self, now: Now, id: SessionId, payload: &[u8]) {
-        let session = self.members.get(id);
-        let (name, dialect) = (session.name.clone(), session.dialect);
-        let Some(route) = session.route.clone() else {
+    pub(super) fn text(&mut self, now: Now, member: MemberId, payload: &[u8]) {
+        let session = self.sessions.get(member);
+        let is_allowed = payload.len() <= self.limits.message_bytes;
+        if is_allowed && !self.has_room(&session.name, payload) {
+            if let Some(route) = session.route.clone() {
+                let dialect = session.dialect;
+                let full = rejection(Code::NoSpace, 0, DISK_FULL);
+                self.refuse(&route, dialect, full);
+            }
             return;
-        };
-        if payload.len() > self.limits.message_bytes {
-            let most = self.limits.message_bytes as u64;
-            return self.refuse(&route, dialect, Code::TooLarge, most, "message too large");
         }
-        if !self.has_room(&name, payload) {
-            return self.refuse(&route, dialect, Code::NoSpace, 0, DISK_FULL);
-        }
-        let (flags, text) = rendering::split(&name, payload);
-        let record = Record {
-            order: OrderNumber(0),
-            client_sequence: ClientSequence::NONE,
-            time: now.wall,
-            flags,
-            sender: name.as_bytes(),
-            payload: text,
-        };
-        self.appends.message(record);
-        self.counters.ordered += 1;
+        self.decide(now, Command::Say { member, payload });
     }
 
     /// A native peer publishes: what is new is ordered, what is known is confirmed again.
-    pub(super) fn publish(&mut self, now: Now, id: SessionId, publish: &Publish<'_>) {
-        let Some(route) = self.members.get(id).route.clone() else {
+    pub(super) fn publish(&mut self, now: Now, member: MemberId, publish: Publish<'_>) {
+        let count = self.fitting(member, &publish);
+        self.decide(
+            now,
+            Command::Publish {
+                member,
+                publish,
+                count,
+            },
+        );
+        if count == publish.count {
             return;
+        }
+        let first_left = ClientSequence(publish.first.0 + u64::from(count));
+        let last = self.order.member(member).map(Member::last_sequence);
+        // If something was wrong with what comes before it in the frame, it was said.
+        let nothing_else = count == 0 || last.is_some_and(|last| last.0 + 1 >= first_left.0);
+        if nothing_else && let Some(route) = self.sessions.get(member).route.clone() {
+            self.confirm(member);
+            let dialect = self.sessions.get(member).dialect;
+            let full = rejection(Code::NoSpace, first_left.0, DISK_FULL);
+            self.refuse(&route, dialect, full);
+        }
+    }
+
+    /// How many of a frame's messages the log has room for; those that were ordered before need
+    /// none.
+    fn fitting(&self, member: MemberId, publish: &Publish<'_>) -> u32 {
+        let name = &self.sessions.get(member).name;
+        let fits_as_a_whole = {
+            let each = Order::cost_of_message(name, 0);
+            let headers = each.saturating_mul(publish.count as usize);
+            self.fits(headers.saturating_add(publish.bytes()))
         };
-        let dialect = self.members.get(id).dialect;
-        if let Some((code, most, text)) = self.oversized(publish) {
-            return self.refuse(&route, dialect, code, most, text);
+        if fits_as_a_whole {
+            return publish.count;
         }
-        let name = self.members.get(id).name.clone();
-        // Before anything is refused: what comes before it in the frame is still confirmed.
-        self.mark_to_serve(id);
-        for (sequence, payload) in (publish.first.0..)
-            .map(ClientSequence)
-            .zip(publish.payloads())
-        {
-            match self.order_once(now, id, &name, sequence, payload) {
-                Ok(order) => {
-                    confirm(&mut self.members.get_mut(id).confirms, sequence, order);
+        let last = self.order.member(member).map(Member::last_sequence);
+        let last = last.unwrap_or_default();
+        let mut needed = 0;
+        let mut fitting = 0;
+        for (sequence, payload) in (publish.first.0..).zip(publish.payloads()) {
+            if sequence > last.0 {
+                let cost = Order::cost_of_message(name, payload.len());
+                if !self.fits(needed + cost) {
+                    break;
                 }
-                Err((code, detail, text)) => {
-                    // What comes before it in the frame is ordered, and its sender must hear so.
-                    self.confirm(id);
-                    return self.refuse(&route, dialect, code, detail, text);
-                }
+                // They share a header.
+                needed += cost - HEADER_LEN;
             }
+            fitting += 1;
         }
-    }
-
-    /// Orders a message unless that has been done; returns its number either way, or why it
-    /// cannot have one.
-    fn order_once(
-        &mut self,
-        now: Now,
-        id: SessionId,
-        name: &Name,
-        sequence: ClientSequence,
-        payload: &[u8],
-    ) -> Result<OrderNumber, (Code, u64, &'static str)> {
-        let digest = crc32fast::hash(payload);
-        match self.members.get(id).publisher.judge(sequence, digest) {
-            Verdict::New if self.has_room(name, payload) => {
-                Ok(self.order(now, id, name, sequence, payload, digest))
-            }
-            Verdict::New => Err((Code::NoSpace, sequence.0, DISK_FULL)),
-            Verdict::Known(order) => {
-                self.counters.repeated += 1;
-                Ok(order)
-            }
-            Verdict::Reused => {
-                let text = "this client sequence was used for another message";
-                Err((Code::SequenceReused, sequence.0, text))
-            }
-            Verdict::Gap { expected } => Err((
-                Code::SequenceGap,
-                expected.0,
-                "client sequences were skipped",
-            )),
-        }
-    }
-
-    fn order(
-        &mut self,
-        now: Now,
-        id: SessionId,
-        name: &Name,
-        client_sequence: ClientSequence,
-        payload: &[u8],
-        digest: u32,
-    ) -> OrderNumber {
-        let order = self.appends.message(Record {
-            order: OrderNumber(0),
-            client_sequence,
-            time: now.wall,
-            flags: Flags::default(),
-            sender: name.as_bytes(),
-            payload,
-        });
-        let remember = self.limits.publish_window;
-        self.members
-            .get_mut(id)
-            .publisher
-            .ordered(order, digest, remember);
-        self.counters.ordered += 1;
-        order
-    }
-
-    /// A frame that is refused as a whole, since what follows in it could not be ordered either.
-    fn oversized(&self, publish: &Publish<'_>) -> Option<(Code, u64, &'static str)> {
-        let window = self.limits.publish_window;
-        if publish.count > window {
-            let text = "more messages in a frame than may be unconfirmed";
-            return Some((Code::LimitReached, u64::from(window), text));
-        }
-        let most = self.limits.message_bytes;
-        let too_large = publish.payloads().any(|payload| payload.len() > most);
-        too_large.then_some((Code::TooLarge, most as u64, "message too large"))
+        fitting
     }
 
     fn has_room(&self, name: &Name, payload: &[u8]) -> bool {
-        self.fits(Appends::cost_of_message(name, payload.len()))
+        self.fits(Order::cost_of_message(name, payload.len()))
     }
-}
 
-/// Adds a confirmation to those of this round.
-fn confirm(runs: &mut Vec<SequenceRun>, sequence: ClientSequence, order: OrderNumber) {
-    if let Some(run) = runs.last_mut() {
-        let count = u64::from(run.count);
-        if run.sequence.0 + count == sequence.0 && run.order.plus(count) == order {
-            run.count += 1;
+    /// Confirms what every publisher had ordered since the last time.
+    pub(super) fn confirm_all(&mut self) {
+        let mut marked = std::mem::take(&mut self.marked.to_confirm);
+        for &id in &marked {
+            if let Some(session) = self.sessions.find_mut(id) {
+                session.marks.to_confirm = false;
+                self.confirm(id);
+            }
+        }
+        marked.clear();
+        self.marked.to_confirm = marked;
+    }
+
+    /// Tells a publisher what was ordered of what it sent, once that is committed.
+    pub(super) fn confirm(&mut self, id: MemberId) {
+        let session = self.sessions.get_mut(id);
+        if session.confirms.is_empty() {
             return;
         }
+        let mut runs = std::mem::take(&mut session.confirms);
+        if let Some(route) = session.route.clone() {
+            let frame = reply::confirm(runs.as_slice());
+            self.answer(&route, frame, About::Confirmation);
+        }
     }
-    runs.push(SequenceRun {
-        sequence,
-        order,
-        count: 1,
-    });
 }

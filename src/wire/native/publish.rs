@@ -43,6 +43,12 @@ impl<'a> Publish<'a> {
         }
     }
 
+    /// Bytes of all payloads and of their lengths.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.messages.len()
+    }
+
     /// The payloads, in order.
     pub fn payloads(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = self.messages;

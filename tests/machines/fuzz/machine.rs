@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use orden::core::participant::{self, Participant, Settings};
 use orden::core::{
-    Grant, Grants, Input, Limits, Now, Packet, Proof, Recovered, Route, Sequencer, Transport,
+    Grant, Grants, Input, Limits, Now, Packet, Proof, Recovered, Route, Seed, Sequencer, Transport,
     Undelivered,
 };
 use orden::wire::{LogId, Name, PublicKey};
@@ -119,8 +119,8 @@ fn input<'a>(step: &'a Step<'_>, guarded: bool) -> Input<'a> {
 pub(crate) fn broker_machine(bytes: &[u8]) {
     let guarded = bytes.len() % 2 == 1;
     let mut now = Now::default();
-    let recovered = Recovered::nothing(LogId(1));
-    let mut machine = Sequencer::new(now, limits(), &recovered, 1);
+    let recovered = Recovered::nothing(LogId(1), 0);
+    let mut machine = Sequencer::new(now, limits(), recovered, Seed::default());
     if guarded {
         machine = machine.guarded_by(grants(0..4));
     }
@@ -136,8 +136,11 @@ pub(crate) fn broker_machine(bytes: &[u8]) {
         }
         machine.step(now, input);
         if step.what % 2 == 0 {
+            let writes = machine.writes(now);
+            if step.number % 3 > 0 {
+                machine.step(now, Input::Committed(writes.index));
+            }
             let ready = machine.ready(now);
-            machine.synced();
             let routes = ready.sends.iter().flat_map(|send| &send.to);
             for route in routes.filter(|route| route.transport == Transport::Zmq) {
                 assert!(
@@ -148,8 +151,9 @@ pub(crate) fn broker_machine(bytes: &[u8]) {
         }
     }
     machine.ready(now);
+    drop(machine.writes(now));
     drop(machine.snapshot());
-    machine.last_writes();
+    drop(machine.last_writes(now));
 }
 
 /// Frames for a client's machine: each byte string once at the beginning, once in a session.

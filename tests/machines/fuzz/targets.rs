@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orden::core::{Recovered, Sequencer};
+use orden::core::{Recovered, Seed, Sequencer};
 use orden::net::Address;
 use orden::net::key_file::{self, KeyFile};
 use orden::store::{self, Error};
@@ -87,11 +87,12 @@ pub(crate) fn session_entry(bytes: &[u8]) {
         // Nor may the machine stumble over what it makes of it.
         let mut recovered = Recovered::default();
         recovered.next = OrderNumber(7);
-        recovered.change(entry);
+        recovered.change(&entry);
         recovered.finish();
         let limits = orden::core::Limits::default();
-        let mut machine = Sequencer::new(orden::core::Now::default(), limits, &recovered, 1);
-        machine.ready(orden::core::Now::default());
+        let now = orden::core::Now::default();
+        let mut machine = Sequencer::new(now, limits, recovered, Seed::default());
+        machine.ready(now);
     }
 }
 

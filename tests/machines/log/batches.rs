@@ -1,7 +1,7 @@
 //! What tests of the log have in common: batches to write, and what a log holds.
 
-use orden::core::{Chunk, OpenBatch, Recovered};
-use orden::store::{Error, Identity, Log, LogReader, Options};
+use orden::core::{Chunk, Index, OpenBatch, Recovered, Write};
+use orden::store::{Error, Failure, Identity, Log, LogReader, Options};
 use orden::wire::batch::{HEADER_LEN, Header, Kind};
 use orden::wire::record::{Flags, Record};
 use orden::wire::sessions::{SequenceRun, SessionEntry};
@@ -50,7 +50,7 @@ pub(crate) fn chunk_of(log_id: LogId, first: u64, lengths: &[usize], epoch: u32)
             payload: &payload(order, length),
         });
     }
-    open.seal(OrderNumber(first), log_id, Epoch(epoch)).unwrap()
+    open.seal(log_id, Epoch(epoch)).unwrap()
 }
 
 /// A batch of session entries of this kind.
@@ -70,7 +70,6 @@ pub(crate) fn sessions_of(
         length: bytes.len(),
         count: entries.len() as u32,
         first: OrderNumber(next),
-        durable: OrderNumber(next),
         log_id,
         epoch: Epoch(epoch),
         body_checksum: 0,
@@ -106,28 +105,52 @@ pub(crate) fn snapshot(log_id: LogId, next: u64, epoch: u32, entry: SessionEntry
     sessions_of(log_id, Kind::Snapshot, next, epoch, &[entry])
 }
 
-/// Rolls if so many bytes do not fit.
-pub(crate) fn make_room(
-    log: &mut dyn Log,
-    bytes: usize,
-    snapshot: impl FnOnce() -> Vec<u8>,
-) -> Result<(), Error> {
-    if log.room() < bytes {
-        while !log.can_roll()? {
-            std::thread::yield_now();
-        }
-        log.roll(&snapshot())?;
-    }
-    Ok(())
+/// What tests do with a log, in fewer words: each write is a group of its own.
+pub(crate) trait Shortly {
+    /// Appends a write.
+    fn put(&mut self, write: Write) -> Result<(), Error>;
+    /// Makes sure that so many bytes fit.
+    fn fit(&mut self, bytes: usize, snapshot: impl FnOnce() -> Vec<u8>) -> Result<(), Error>;
 }
 
-/// Appends a batch and syncs it.
+impl Shortly for dyn Log + '_ {
+    fn put(&mut self, write: Write) -> Result<(), Error> {
+        let index = Index(self.committed().0 + 1);
+        self.append(index, &write).map_err(|failure| match failure {
+            Failure::Final(error) => error,
+            Failure::Passing(shortage) => Error::NoSpace(shortage),
+        })
+    }
+
+    fn fit(&mut self, bytes: usize, snapshot: impl FnOnce() -> Vec<u8>) -> Result<(), Error> {
+        let mut snapshot = Some(snapshot);
+        let mut made = Vec::new();
+        let mut checkpoint = || {
+            if let Some(snapshot) = snapshot.take() {
+                made = snapshot();
+            }
+            made.clone()
+        };
+        loop {
+            // A log goes over to its next segment while there is room for as much again.
+            let room = self.make_room(bytes.div_ceil(2), &mut checkpoint)?;
+            match room.shortage {
+                _ if room.bytes >= bytes => return Ok(()),
+                Some(shortage) => return Err(Error::NoSpace(shortage)),
+                None => std::thread::yield_now(),
+            }
+        }
+    }
+}
+
+/// Appends a batch and commits it.
 pub(crate) fn write(log: &mut dyn Log, chunk: &Chunk, epoch: u32) {
-    let (log_id, next) = (log.log_id(), chunk.first().0);
+    let log_id = Header::decode(chunk.bytes()).unwrap().log_id;
+    let next = chunk.first().0;
     let snapshot = || snapshot(log_id, next, epoch, session(next, next));
-    make_room(log, chunk.bytes().len(), snapshot).unwrap();
-    log.append(chunk).unwrap();
-    log.sync().unwrap();
+    log.fit(chunk.bytes().len(), snapshot).unwrap();
+    log.put(Write::Messages(chunk.clone())).unwrap();
+    log.commit().unwrap();
 }
 
 /// A message as it is told apart: number and payload.

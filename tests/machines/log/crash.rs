@@ -6,9 +6,11 @@
 
 use std::time::Duration;
 
-use crate::log::batches::{self, IDENTITY, Seen, last_sequence, read_all, session, sessions_of};
-use orden::core::Chunk;
-use orden::store::{self, Beside, Error, Opened, Options};
+use crate::log::batches::{
+    self, IDENTITY, Seen, Shortly as _, last_sequence, read_all, session, sessions_of,
+};
+use orden::core::{Chunk, Write};
+use orden::store::{self, Error, Opened, Options, Run};
 use orden::wire::Epoch;
 use orden::wire::batch::Kind;
 use orden::wire::sessions::SessionEntry;
@@ -26,7 +28,7 @@ fn options() -> Options {
 }
 
 fn open(disk: &SimulatedDisk) -> Result<Opened, Error> {
-    store::open_on(disk.medium(), &options(), Beside::Caller, IDENTITY)
+    store::open_on(disk.medium(), &options(), Run::Inline, IDENTITY)
 }
 
 /// What was written, and what of it must be there.
@@ -106,18 +108,18 @@ impl Model {
         let joins = !self.joined || random.below(3) == 0;
         if joins {
             let (next, entries) = (self.written.len() as u64, [entry.clone()]);
-            let bytes = sessions_of(log.log_id(), Kind::Sessions, next, self.epoch, &entries);
+            let bytes = sessions_of(IDENTITY.log_id, Kind::Sessions, next, self.epoch, &entries);
             self.make_room(log, bytes.len(), &entry)?;
-            log.append_sessions(&bytes)?;
+            log.put(Write::Sessions(bytes))?;
         }
         for lengths in lengths {
             let first = self.written.len() as u64;
             let chunk = self.chunk(first, &lengths);
             self.make_room(log, chunk.bytes().len(), &entry)?;
             self.note(first, &lengths);
-            log.append(&chunk)?;
+            log.put(Write::Messages(chunk))?;
         }
-        log.sync()?;
+        log.commit()?;
         self.synced = self.written.len();
         self.joined |= joins;
         Ok(())
@@ -129,9 +131,9 @@ impl Model {
         bytes: usize,
         entry: &SessionEntry,
     ) -> Result<(), Error> {
-        let (log_id, next, epoch) = (log.log_id(), self.written.len() as u64, self.epoch);
+        let (log_id, next, epoch) = (IDENTITY.log_id, self.written.len() as u64, self.epoch);
         let snapshot = || batches::snapshot(log_id, next, epoch, entry.clone());
-        batches::make_room(log, bytes, snapshot)
+        log.fit(bytes, snapshot)
     }
 
     fn chunk(&self, first: u64, lengths: &[usize]) -> Chunk {
@@ -289,8 +291,9 @@ fn an_error_of_the_disk_ends_the_log() {
             assert!(matches!(error, Error::Io { .. }), "{told}: {error}");
             // Nothing is written any more: a second try would report what has not happened.
             let before = disk.operations();
-            assert!(matches!(opened.log.sync(), Err(Error::Ended)), "{told}");
-            assert!(matches!(opened.log.can_roll(), Err(Error::Ended)), "{told}");
+            assert!(matches!(opened.log.commit(), Err(Error::Ended)), "{told}");
+            let room = opened.log.fit(1, Vec::new);
+            assert!(matches!(room, Err(Error::Ended)), "{told}");
             assert_eq!(disk.operations(), before);
             ended += 1;
         }
@@ -310,8 +313,9 @@ fn messages_are_written_then_synced_and_seen_only_then() {
     let disk = SimulatedDisk::new();
     let mut log = open(&disk).unwrap().log;
     let before = disk.done().len();
-    log.append(&batches::chunk(0, &[100], 1)).unwrap();
-    log.sync().unwrap();
+    log.put(Write::Messages(batches::chunk(0, &[100], 1)))
+        .unwrap();
+    log.commit().unwrap();
     let done = disk.done().split_off(before);
     let name = "00000000000000000001.segment";
     assert!(

@@ -187,7 +187,6 @@ fn forged(secret: u64, place: usize, length: usize) -> Vec<u8> {
             length: mark::LEN,
             count: 0,
             first: OrderNumber(u64::MAX),
-            durable: OrderNumber(u64::MAX),
             log_id: IDENTITY.log_id,
             epoch: Epoch(u32::MAX),
             body_checksum: 0,
@@ -216,9 +215,7 @@ fn a_message_cannot_pass_for_a_mark() {
             sender: batches::SENDER,
             payload: &payload,
         });
-        let batch = open_batch
-            .seal(OrderNumber(1), IDENTITY.log_id, Epoch(1))
-            .unwrap();
+        let batch = open_batch.seal(IDENTITY.log_id, Epoch(1)).unwrap();
         let mut files = files.clone();
         let bytes = edit(&mut files, 1);
         bytes[start..start + batch.bytes().len()].copy_from_slice(batch.bytes());

@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::log::batches::{self, assert_messages, chunk, last_sequence, read_all, write};
+use crate::log::batches::{
+    self, Shortly as _, assert_messages, chunk, last_sequence, read_all, write,
+};
+use orden::core::Write;
 use orden::store::{self, Error, Opened, Options};
 use orden::wire::batch::Kind;
 use orden::wire::{Epoch, LogId, OrderNumber};
@@ -82,13 +85,15 @@ fn messages_are_seen_after_the_sync_and_not_before() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = open(&options(directory.path())).log;
     let mut reader = log.reader();
-    log.append(&messages(&*log, 0, 3)).unwrap();
+    let first = messages(&*log, 0, 3);
+    log.put(Write::Messages(first)).unwrap();
     assert!(matches!(reader.read(OrderNumber(0)), Err(Error::Beyond(next)) if next.0 == 0));
-    log.sync().unwrap();
+    log.commit().unwrap();
     assert_messages(&read_all(&mut *reader, 0).unwrap(), 0, 3);
     // Unless the broker was told to tell of messages before they are safe.
-    log.append(&messages(&*log, 3, 2)).unwrap();
-    log.publish().unwrap();
+    let more = messages(&*log, 3, 2);
+    log.put(Write::Messages(more)).unwrap();
+    log.expose().unwrap();
     assert_messages(&read_all(&mut *reader, 0).unwrap(), 0, 5);
 }
 
@@ -101,19 +106,15 @@ fn session_changes_lie_between_messages_and_do_not_show() {
     for order in 0..10 {
         let bytes = batches::sessions_of(log.log_id(), Kind::Sessions, order, 1, &entries);
         if order == 0 {
-            log.append_sessions(&bytes).unwrap();
+            log.put(Write::Sessions(bytes)).unwrap();
         }
-        log.append(&messages(&*log, order, 1)).unwrap();
-        log.append_sessions(&batches::sessions_of(
-            log.log_id(),
-            Kind::Sessions,
-            order + 1,
-            1,
-            &[batches::session(order, order + 1)],
-        ))
-        .unwrap();
+        let message = messages(&*log, order, 1);
+        log.put(Write::Messages(message)).unwrap();
+        let entries = [batches::session(order, order + 1)];
+        let bytes = batches::sessions_of(log.log_id(), Kind::Sessions, order + 1, 1, &entries);
+        log.put(Write::Sessions(bytes)).unwrap();
     }
-    log.sync().unwrap();
+    log.commit().unwrap();
     let chunk = log.reader().read(OrderNumber(4)).unwrap();
     assert_eq!(
         (chunk.first(), chunk.end()),
@@ -225,15 +226,15 @@ fn a_stretch_is_cut_at_the_same_places_for_all() {
 
 #[test]
 fn the_log_in_memory_keeps_what_fits() {
-    let Opened { mut log, .. } = store::memory(batches::IDENTITY.log_id, 1 << 20);
+    let Opened { mut log, .. } = store::memory(batches::IDENTITY, 1 << 20);
     let mut reader = log.reader();
-    log.append(&chunk(0, &[300; 10], 1)).unwrap();
+    log.put(Write::Messages(chunk(0, &[300; 10], 1))).unwrap();
     assert!(matches!(reader.read(OrderNumber(0)), Err(Error::Beyond(next)) if next.0 == 0));
-    log.sync().unwrap();
+    log.commit().unwrap();
     for first in (10..6000).step_by(10) {
-        assert!(log.can_roll().unwrap());
-        log.append(&chunk(first, &[300; 10], 1)).unwrap();
-        log.sync().unwrap();
+        log.put(Write::Messages(chunk(first, &[300; 10], 1)))
+            .unwrap();
+        log.commit().unwrap();
     }
     let oldest = log.oldest().0;
     let kept = (6000 - oldest) * 350;

@@ -76,7 +76,7 @@ fn the_head_of_a_segment() {
 #[test]
 fn the_head_of_a_batch() {
     use batch::field::{
-        BODY_CHECKSUM, CHECKSUM, COUNT, DURABLE, EPOCH, FIRST, KIND, LENGTH, LOG_ID, MAGIC,
+        BODY_CHECKSUM, CHECKSUM, COUNT, EPOCH, FIRST, FIRST_AGAIN, KIND, LENGTH, LOG_ID, MAGIC,
         RESERVED, VERSION,
     };
     let expected = [
@@ -88,7 +88,7 @@ fn the_head_of_a_batch() {
         ("checksum", CHECKSUM),
         ("count", COUNT),
         ("first", FIRST),
-        ("durable", DURABLE),
+        ("durable", FIRST_AGAIN),
         ("log id", LOG_ID),
         ("epoch", EPOCH),
         ("body checksum", BODY_CHECKSUM),

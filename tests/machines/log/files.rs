@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use orden::store::{self, Beside, Error, Opened, segment};
+use orden::store::{self, Error, Opened, Run, segment};
 use orden::wire::batch::Header;
 
 use crate::log::batches::{IDENTITY, chunk, options, write};
@@ -14,7 +14,7 @@ pub(crate) fn open(files: &Files) -> Result<Opened, Error> {
 }
 
 pub(crate) fn open_disk(disk: &SimulatedDisk) -> Result<Opened, Error> {
-    store::open_on(disk.medium(), &options(4096), Beside::Caller, IDENTITY)
+    store::open_on(disk.medium(), &options(4096), Run::Inline, IDENTITY)
 }
 
 pub(crate) fn name(sequence: u64) -> String {
@@ -30,7 +30,7 @@ pub(crate) fn edit(files: &mut Files, sequence: u64) -> &mut Vec<u8> {
 pub(crate) fn log_of(segment_bytes: u64, batches: &[&[usize]], close: bool) -> Files {
     let disk = SimulatedDisk::new();
     let options = options(segment_bytes);
-    let mut log = store::open_on(disk.medium(), &options, Beside::Caller, IDENTITY)
+    let mut log = store::open_on(disk.medium(), &options, Run::Inline, IDENTITY)
         .unwrap()
         .log;
     let mut next = 0;

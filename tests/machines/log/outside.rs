@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use orden::core::Write;
 use orden::store::{self, Ending, Options};
 use orden::wire::OrderNumber;
 
-use crate::log::batches::{self, chunk_of, make_room, payload, read_all};
+use crate::log::batches::{self, Shortly as _, chunk_of, payload, read_all};
 
 const SEGMENT: u64 = 64 << 10;
 
@@ -19,10 +20,10 @@ fn write(log: &mut dyn store::Log, first: u64, next: u64) {
         let lengths = vec![(at % 900) as usize; (1 + at % 5).min(next - at) as usize];
         let chunk = chunk_of(log_id, at, &lengths, 1);
         let snapshot = || batches::snapshot(log_id, at, 1, batches::session(at, at));
-        make_room(log, chunk.bytes().len(), snapshot).unwrap();
-        log.append(&chunk).unwrap();
-        log.sync().unwrap();
+        log.fit(chunk.bytes().len(), snapshot).unwrap();
         at = chunk.end().0;
+        log.put(Write::Messages(chunk)).unwrap();
+        log.commit().unwrap();
     }
 }
 
@@ -208,8 +209,9 @@ fn a_dump_shows_what_is_on_disk_and_goes_on_with_what_comes() {
     let mut log = store::open(&options).unwrap().log;
     write(&mut *log, 0, 5);
     let log_id = log.log_id();
-    log.append(&chunk_of(log_id, 5, &[100, 100], 1)).unwrap();
-    log.publish().unwrap();
+    let chunk = chunk_of(log_id, 5, &[100, 100], 1);
+    log.put(Write::Messages(chunk)).unwrap();
+    log.expose().unwrap();
     let ends = |dump: &mut store::Dump| dump.map(|chunk| chunk.unwrap().end().0).last();
     let mut dump = store::dump(directory.path(), None).unwrap();
     assert_eq!(ends(&mut dump), Some(5));
@@ -217,7 +219,7 @@ fn a_dump_shows_what_is_on_disk_and_goes_on_with_what_comes() {
     let mut all = store::dump(directory.path(), None).unwrap().with_unsynced();
     assert_eq!(ends(&mut all), Some(7));
     assert_eq!(ends(&mut dump), None);
-    log.sync().unwrap();
+    log.commit().unwrap();
     assert_eq!(ends(&mut dump), Some(7));
     assert!(dump.not_yet_safe().is_empty());
     // Over the ends of segments, too, and after another start.

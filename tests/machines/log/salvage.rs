@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use orden::store::{self, Beside, Error, Identity};
+use orden::store::{self, Error, Identity, Run};
 use orden::wire::batch::{self, Header};
 use orden::wire::{LogId, OrderNumber};
 
@@ -22,7 +22,7 @@ fn salvaged(files: &Files) -> (store::Salvaged, Vec<(u64, Vec<u8>)>) {
     assert_eq!(found.log_id, FRESH.log_id);
     let report = store::check_on(&*to.medium()).unwrap();
     assert!(report.problems.is_empty(), "{:?}", report.problems);
-    let opened = store::open_on(to.medium(), &options(4096), Beside::Caller, IDENTITY).unwrap();
+    let opened = store::open_on(to.medium(), &options(4096), Run::Inline, IDENTITY).unwrap();
     assert_eq!(opened.recovered.log_id, FRESH.log_id);
     assert_eq!(opened.recovered.sessions().count(), 0);
     let oldest = opened.recovered.oldest.0;

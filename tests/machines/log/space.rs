@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use orden::store::{self, Beside, Error, Log, Opened, Options};
+use orden::core::Write;
+use orden::store::{self, Error, Log, Opened, Options, Run};
 
 use crate::log::batches::{
-    self, IDENTITY, assert_messages, chunk_of, make_room, options, read_all,
+    self, IDENTITY, Shortly as _, assert_messages, chunk_of, options, read_all,
 };
 use orden_kit::simulated_disk::SimulatedDisk;
 
@@ -19,13 +20,13 @@ fn write_until_full(log: &mut dyn Log, mut next: u64) -> u64 {
         let chunk = chunk_of(log_id, next, &[700], 1);
         let entry = batches::session(next, next);
         let snapshot = || batches::snapshot(log_id, next, 1, entry);
-        match make_room(log, chunk.bytes().len(), snapshot) {
+        match log.fit(chunk.bytes().len(), snapshot) {
             Ok(()) => {}
             Err(Error::NoSpace(_)) => return next,
             Err(error) => panic!("{error}"),
         }
-        log.append(&chunk).unwrap();
-        log.sync().unwrap();
+        log.put(Write::Messages(chunk)).unwrap();
+        log.commit().unwrap();
         next += 1;
     }
 }
@@ -35,21 +36,26 @@ fn a_full_simulated_disk_refuses_and_recovers() {
     let disk = SimulatedDisk::new();
     // Two segments and a bit: the third cannot be made.
     disk.limit_space(Some(9000));
-    let opened = store::open_on(disk.medium(), &options(4096), Beside::Caller, IDENTITY);
+    let opened = store::open_on(disk.medium(), &options(4096), Run::Inline, IDENTITY);
     let mut log = opened.unwrap().log;
     let full = write_until_full(&mut *log, 0);
     assert!(full >= 5);
     // Members are served all the while, and what does fit is still written.
     assert_messages(&read_all(&mut *log.reader(), 0).unwrap(), 0, full);
-    log.append(&batches::chunk(full, &[0], 1)).unwrap();
-    log.sync().unwrap();
-    assert!(matches!(log.can_roll(), Err(Error::NoSpace(_))));
+    log.put(Write::Messages(batches::chunk(full, &[0], 1)))
+        .unwrap();
+    log.commit().unwrap();
+    let room = |log: &mut dyn Log| {
+        let snapshot = || batches::snapshot(IDENTITY.log_id, full + 1, 1, batches::session(0, 0));
+        log.fit(700, snapshot)
+    };
+    assert!(matches!(room(&mut *log), Err(Error::NoSpace(_))));
     disk.limit_space(Some(14_000));
-    assert!(log.can_roll().unwrap());
+    room(&mut *log).unwrap();
     let more = write_until_full(&mut *log, full + 1);
     assert!(more > full + 2);
     log.close().unwrap();
-    let reopened = store::open_on(disk.medium(), &options(4096), Beside::Caller, IDENTITY);
+    let reopened = store::open_on(disk.medium(), &options(4096), Run::Inline, IDENTITY);
     let Opened { log, recovered, .. } = reopened.unwrap();
     assert_eq!(recovered.next.0, more);
     assert_messages(&read_all(&mut *log.reader(), 0).unwrap(), 0, more);
@@ -59,7 +65,7 @@ fn a_full_simulated_disk_refuses_and_recovers() {
 fn a_disk_too_full_to_begin_is_told_apart() {
     let disk = SimulatedDisk::new();
     disk.limit_space(Some(1000));
-    let opened = store::open_on(disk.medium(), &options(4096), Beside::Caller, IDENTITY);
+    let opened = store::open_on(disk.medium(), &options(4096), Run::Inline, IDENTITY);
     let error = opened.err().unwrap();
     assert!(matches!(error, Error::NoSpace(_)), "{error}");
     assert!(!error.is_damage());
@@ -111,7 +117,10 @@ fn a_full_file_system_refuses_and_goes_on_by_itself() {
     let (_never, wait) = std::sync::mpsc::channel::<()>();
     let tries = (0..100).find(|_| {
         assert!(wait.recv_timeout(Duration::from_millis(100)).is_err());
-        matches!(log.can_roll(), Ok(true))
+        let entry = batches::session(full, full);
+        let snapshot = || batches::snapshot(log.log_id(), full, 1, entry);
+        let snapshot = snapshot();
+        log.fit(700, || snapshot).is_ok()
     });
     assert!(tries.is_some(), "still no space");
     let more = write_until_full(&mut *log, full);

@@ -44,7 +44,6 @@ fn batch_of_one() -> Vec<u8> {
         length: 0,
         count: 1,
         first: OrderNumber(20),
-        durable: OrderNumber(20),
         log_id: LOG_ID,
         epoch: Epoch(2),
         body_checksum: 0,

@@ -116,7 +116,7 @@ fn the_layouts_of_messages() {
         ("checksum", batch_field::CHECKSUM),
         ("count", batch_field::COUNT),
         ("first", batch_field::FIRST),
-        ("durable", batch_field::DURABLE),
+        ("durable", batch_field::FIRST_AGAIN),
         ("log id", batch_field::LOG_ID),
         ("epoch", batch_field::EPOCH),
         ("body checksum", batch_field::BODY_CHECKSUM),

@@ -159,7 +159,6 @@ pub(crate) fn header(kind: Kind, count: u32, first: u64) -> Header {
         length: 0,
         count,
         first: OrderNumber(first),
-        durable: OrderNumber(first),
         log_id: LogId(7),
         epoch: Epoch(1),
         body_checksum: 0,

@@ -101,7 +101,6 @@ fn messages(first: u64, texts: &[(Flags, &str)]) -> Vec<u8> {
         length: 0,
         count: u32::try_from(texts.len()).expect("a few"),
         first: OrderNumber(first),
-        durable: OrderNumber(first),
         log_id: LOG_ID,
         epoch: Epoch(1),
         body_checksum: 0,

@@ -42,6 +42,7 @@ sometimes! {
     PeerFull,
     PeerGone,
     ReadFromLog,
+    ReadFailed,
     Trimmed,
     NoSpaceForPublisher,
     JoinedLate,

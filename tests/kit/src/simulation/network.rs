@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use orden::core::{Time, Transport, Undelivered};
+use orden::core::{Transport, Undelivered};
 
 use crate::simulation::dice::Dice;
 use crate::simulation::queue::{Happening, Queue};

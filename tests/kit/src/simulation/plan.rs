@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use orden::commit::Sync;
 use orden::core::Limits;
 use orden::core::participant;
 use orden::store::Options;
@@ -33,6 +34,12 @@ pub(crate) struct Plan {
     pub(crate) delay_micros: (u64, u64),
     /// The time that a sync takes.
     pub(crate) sync_micros: (u64, u64),
+    /// When the broker's log is synced.
+    pub(crate) sync: Sync,
+    /// Whether the broker goes on while a sync runs.
+    pub(crate) pipelined: bool,
+    /// How often the broker asks for the log's next segment before that is ready.
+    pub(crate) segment_asks: u32,
     /// Frames that may wait in a connection before it takes no more.
     pub(crate) pipe_frames: usize,
     pub(crate) faults: Faults,
@@ -67,6 +74,8 @@ pub(crate) struct Faults {
     pub(crate) clock_set: Option<Duration>,
     /// Frames take long for a while.
     pub(crate) clog: Option<Duration>,
+    /// A read of the log fails for want of something, out of a thousand.
+    pub(crate) read_fails_per_mille: u64,
 }
 
 impl Plan {
@@ -77,6 +86,18 @@ impl Plan {
         let trouble = dice.millis(2_000, 12_000);
         let limits = limits(dice);
         let segment_bytes = dice.pick(&[8192, 16_384, 65_536]);
+        let sync = sync(dice);
+        let mut faults = if calm {
+            Faults::default()
+        } else {
+            faults(dice)
+        };
+        if sync != Sync::Always {
+            // What a power cut may take then nobody can say; `Broker::judge_deadline` asks what it
+            // may not.
+            faults.power_per_mille = 0;
+            faults.disk_error = None;
+        }
         Self {
             client_limits: client_limits(dice),
             log: Options {
@@ -99,12 +120,19 @@ impl Plan {
             delay_micros: dice.pick(&[(50, 300), (50, 20_000), (1_000, 200_000)]),
             sync_micros: dice.pick(&[(0, 0), (50, 500), (500, 50_000)]),
             pipe_frames: dice.pick(&[4, 50, 2000]),
-            faults: if calm {
-                Faults::default()
-            } else {
-                faults(dice)
-            },
+            sync,
+            pipelined: dice.chance(300),
+            segment_asks: dice.pick(&[0, 0, 1, 5]),
+            faults,
         }
+    }
+}
+
+fn sync(dice: &mut Dice) -> Sync {
+    match dice.between(0, 7) {
+        0 => Sync::Every(dice.millis(1, 1_000)),
+        1 => Sync::Never,
+        _ => Sync::Always,
     }
 }
 
@@ -125,6 +153,7 @@ fn limits(dice: &mut Dice) -> Limits {
         catch_ups: dice.pick(&[1, 2, 64]),
         resend_after,
         resend_after_most: resend_after * 8,
+        queue_lifetime: Duration::from_mins(1),
         floors_every: dice.millis(1, 1_000),
         ping_after,
         away_after: ping_after * 3,
@@ -176,5 +205,6 @@ fn faults(dice: &mut Dice) -> Faults {
         crash_point_per_mille: dice.pick(&[0, 0, 5, 30]),
         power_per_mille: dice.pick(&[0, 500, 1000]),
         zombies: dice.chance(500),
+        read_fails_per_mille: dice.pick(&[0, 0, 300]),
     }
 }

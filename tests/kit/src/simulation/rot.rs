@@ -68,7 +68,7 @@ impl Truth {
             messages.extend(chunk.records().map(|record| Message::of_record(&record)));
             at = chunk.end();
         }
-        let sessions = opened.recovered.sessions().cloned().collect();
+        let sessions = opened.recovered.sessions().collect();
         Self {
             oldest,
             messages,
@@ -80,7 +80,7 @@ impl Truth {
         let end = self.oldest.plus(self.messages.len() as u64);
         assert_eq!(opened.recovered.next, end, "{told}");
         assert_eq!(opened.log.oldest(), self.oldest, "{told}");
-        let sessions: Vec<_> = opened.recovered.sessions().cloned().collect();
+        let sessions: Vec<_> = opened.recovered.sessions().collect();
         assert_eq!(sessions, self.sessions, "{told}");
         let mut reader = opened.log.reader();
         let mut at = self.oldest;

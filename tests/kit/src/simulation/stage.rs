@@ -20,6 +20,8 @@ pub(crate) struct Stage {
     pub(crate) ended_sessions: BTreeSet<String>,
     /// Names that the broker no longer knows, or no longer keeps what they need, just now.
     pub(crate) left_behind: Vec<String>,
+    /// When the broker handed out messages, and up to which number (without it).
+    pub(crate) told: Vec<(Time, u64)>,
 }
 
 impl Stage {
@@ -32,6 +34,7 @@ impl Stage {
             counters: Counters::default(),
             ended_sessions: BTreeSet::new(),
             left_behind: Vec::new(),
+            told: Vec::new(),
         }
     }
 

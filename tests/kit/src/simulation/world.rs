@@ -292,7 +292,9 @@ impl World {
 
     /// The broker stops, its log is read, and who should have everything is asked.
     fn end(mut self) -> Remains {
-        self.broker.stop();
+        let now = self.stage.now();
+        self.broker.judge_deadline(&self.stage.told, now);
+        self.broker.stop(now);
         self.note_log();
         self.broker.rot(&mut self.stage);
         let honest = self.peers.iter().filter_map(Peer::honest);

@@ -168,7 +168,7 @@ pub(crate) fn batch(log_id: LogId, first: u64, last: u64, length: usize) -> Vec<
             payload: &vec![b'.'; length],
         });
     }
-    let chunk = open.seal(OrderNumber(first), log_id, Epoch(1)).unwrap();
+    let chunk = open.seal(log_id, Epoch(1)).unwrap();
     assert!(batch::verify(chunk.bytes()).is_ok());
     chunk.bytes().to_vec()
 }

@@ -1,15 +1,19 @@
 //! One broker's machine and its peers, as a scenario script moves them.
 //!
-//! After each command the machine's [`Ready`] is carried out as the broker's threads do it: write,
-//! sync, send, then read what it asked for. What happens is written down, a line each.
+//! After each command the commit loop does its rounds, and what they bring is carried out as the
+//! broker's threads do it: send, then read what was asked for. What happens is written down, a
+//! line each.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use orden::commit::{CommitLoop, Sync};
 use orden::core::{
-    Event, Input, Limits, Now, Outgoing, Packet, Ready, Route, Sequencer, Time, Undelivered, Write,
+    Event, Input, Limits, LoadError, Now, Outgoing, Packet, Ready, Recovered, Route, Seed,
+    Sequencer, Time, Undelivered, Write,
 };
+use orden::store::{Error, LogReader as _};
 use orden::wire::{LogId, OrderNumber};
 
 use super::memory_log::{self, MemoryLog};
@@ -22,14 +26,11 @@ const ROUNDS_MAX: usize = 1000;
 pub(crate) struct Scene {
     limits: Limits,
     log: MemoryLog,
-    machine: Sequencer,
+    commits: CommitLoop,
     now: Now,
-    room: usize,
     show_sessions: bool,
     /// Within `together … end`.
     together: bool,
-    /// The disk does not finish its sync: what waits for it.
-    stalled: Option<Vec<Ready>>,
     blocked: BTreeMap<String, Undelivered>,
     /// What has happened since the last look.
     said: String,
@@ -39,22 +40,19 @@ impl Scene {
     /// A broker on an empty log.
     pub(crate) fn new() -> Self {
         let limits = Limits::default();
-        let mut log = MemoryLog::new(LogId(7));
+        let log = MemoryLog::new(LogId(7));
         // The machine must not take the beginning of its clock for anything.
         let now = Now {
             time: Time(86_400_000_000),
             wall: 1_700_000_000_000_000,
         };
-        let machine = Sequencer::new(now, limits.clone(), &log.open(), 1);
         Self {
+            commits: commits(now, &limits, &log),
             limits,
             log,
-            machine,
             now,
-            room: usize::MAX,
             show_sessions: false,
             together: false,
-            stalled: None,
             blocked: BTreeMap::new(),
             said: String::new(),
         }
@@ -69,7 +67,7 @@ impl Scene {
     pub(crate) fn limit(&mut self, change: impl FnOnce(&mut Limits)) {
         change(&mut self.limits);
         self.log = MemoryLog::new(LogId(7));
-        self.machine = Sequencer::new(self.now, self.limits.clone(), &self.log.open(), 1);
+        self.commits = commits(self.now, &self.limits, &self.log);
     }
 
     /// A ZeroMQ peer sends a frame.
@@ -85,7 +83,7 @@ impl Scene {
 
     /// Something happens to the machine.
     pub(crate) fn step(&mut self, input: Input<'_>) {
-        self.machine.step(self.now, input);
+        self.commits.step(self.now, input).unwrap();
         if !self.together {
             self.settle();
         }
@@ -96,7 +94,7 @@ impl Scene {
         let start = self.now.time;
         let end = start + duration;
         for _ in 0..ROUNDS_MAX {
-            let due = self.machine.deadline().filter(|&at| at <= end);
+            let due = self.commits.deadline().filter(|&at| at <= end);
             let time = due.unwrap_or(end).max(self.now.time);
             self.now.wall += u64::try_from(time.since(self.now.time).as_micros()).unwrap();
             self.now.time = time;
@@ -112,7 +110,7 @@ impl Scene {
         }
         panic!(
             "the machine's deadline never comes: {:?}",
-            self.machine.deadline()
+            self.commits.deadline()
         );
     }
 
@@ -125,68 +123,63 @@ impl Scene {
     pub(crate) fn settle(&mut self) {
         self.together = false;
         for _ in 0..ROUNDS_MAX {
-            let ready = self.machine.ready(self.now);
-            if is_empty(&ready) {
+            let ready = self.commits.round(self.now).unwrap();
+            let writes = self.log.take_new();
+            if writes.is_empty() && is_empty(&ready) {
                 return;
             }
-            self.write(&ready.writes);
-            match &mut self.stalled {
-                Some(waiting) => waiting.push(ready),
-                None => self.finish(ready),
-            }
+            self.show(&writes);
+            self.carry_out(ready);
         }
         panic!("the machine does not come to rest:\n{}", self.said);
     }
 
     /// From now on a sync does not end.
     pub(crate) fn stall(&mut self) {
-        self.stalled = Some(Vec::new());
+        self.log.stall(true);
     }
 
     /// The sync ends after all.
     pub(crate) fn unstall(&mut self) {
-        for ready in self.stalled.take().unwrap_or_default() {
-            self.finish(ready);
-        }
+        self.log.stall(false);
+        orden::store::Log::commit(&mut self.log).unwrap();
         self.settle();
     }
 
     /// The broker is killed, what was not synced is lost but for so many writes, and it starts
     /// again.
     pub(crate) fn crash(&mut self, survive: usize) {
-        self.stalled = None;
         self.log.crash(survive);
         self.start();
     }
 
     /// The broker ends in good order and starts again.
     pub(crate) fn restart(&mut self) {
-        let writes = self.machine.last_writes();
-        self.write(&writes);
-        self.log.sync();
+        let fresh = commits(self.now, &self.limits, &MemoryLog::new(LogId(7)));
+        let ending = std::mem::replace(&mut self.commits, fresh);
+        ending.close(self.now).unwrap();
+        let writes = self.log.take_new();
+        self.show(&writes);
         self.start();
     }
 
     fn start(&mut self) {
         let recovered = self.log.open();
         for entry in recovered.sessions() {
-            writeln!(self.said, "recovered {}", shown::entry(entry)).unwrap();
+            writeln!(self.said, "recovered {}", shown::entry(&entry)).unwrap();
         }
-        self.machine = Sequencer::new(self.now, self.limits.clone(), &recovered, 1);
-        self.machine.set_room(self.room);
+        self.commits = resumed(self.now, &self.limits, recovered, &self.log);
         self.settle();
     }
 
     /// How many bytes the log can still take.
     pub(crate) fn set_room(&mut self, bytes: usize) {
-        self.room = bytes;
-        self.machine.set_room(bytes);
+        self.log.set_room(bytes);
     }
 
     /// The log lets go of what is older.
     pub(crate) fn trim(&mut self, before: u64) {
         self.log.trim(OrderNumber(before));
-        self.machine.set_oldest(self.log.oldest());
     }
 
     /// Session entries that are written are shown from now on.
@@ -204,7 +197,7 @@ impl Scene {
 
     /// How far each member is.
     pub(crate) fn status(&mut self) {
-        let mut members: Vec<_> = self.machine.status().collect();
+        let mut members: Vec<_> = self.commits.machine().status().collect();
         members.sort_by(|a, b| a.name.cmp(&b.name));
         for member in members {
             writeln!(
@@ -222,7 +215,7 @@ impl Scene {
 
     /// What was counted.
     pub(crate) fn counters(&mut self) {
-        let counters = self.machine.counters();
+        let counters = self.commits.machine().counters().clone();
         let mut line = |name: &str, count: u64| {
             if count > 0 {
                 writeln!(self.said, "{name} {count}").unwrap();
@@ -240,7 +233,7 @@ impl Scene {
         }
     }
 
-    fn write(&mut self, writes: &[Write]) {
+    fn show(&mut self, writes: &[Write]) {
         for write in writes {
             match write {
                 Write::Messages(chunk) => {
@@ -256,12 +249,9 @@ impl Scene {
                 Write::Sessions(_) => {}
             }
         }
-        self.log.append(writes.to_vec());
     }
 
-    fn finish(&mut self, ready: Ready) {
-        self.log.sync();
-        self.machine.synced();
+    fn carry_out(&mut self, ready: Ready) {
         for outgoing in &ready.sends {
             for to in &outgoing.to {
                 self.send(to, outgoing);
@@ -278,8 +268,12 @@ impl Scene {
         }
         for from in ready.loads {
             writeln!(self.said, "read from {from}").unwrap();
-            let result = self.log.read(from);
-            self.machine.step(self.now, Input::Loaded { from, result });
+            let result = self.log.read(from).map_err(|error| match error {
+                Error::Trimmed(oldest) => LoadError::Trimmed(oldest),
+                other => LoadError::Unreadable(other.to_string()),
+            });
+            let input = Input::Loaded { from, result };
+            self.commits.step(self.now, input).unwrap();
         }
     }
 
@@ -296,10 +290,20 @@ impl Scene {
             writeln!(self.said, "{delimited}{dialect} {peer} {mark} {shown}").unwrap();
             if let Some(why) = blocked {
                 let input = Input::Undelivered { to, why };
-                return self.machine.step(self.now, input);
+                return self.commits.step(self.now, input).unwrap();
             }
         }
     }
+}
+
+/// A broker that starts on a log.
+fn commits(now: Now, limits: &Limits, log: &MemoryLog) -> CommitLoop {
+    resumed(now, limits, log.open(), log)
+}
+
+fn resumed(now: Now, limits: &Limits, recovered: Recovered, log: &MemoryLog) -> CommitLoop {
+    let machine = Sequencer::new(now, limits.clone(), recovered, Seed::default());
+    CommitLoop::new(machine, Box::new(log.clone()), Sync::Always)
 }
 
 /// A peer as the scripts name it; what libzmq makes up they call `*1`.
@@ -311,8 +315,7 @@ fn peer(route: &Route) -> String {
 }
 
 fn is_empty(ready: &Ready) -> bool {
-    ready.writes.is_empty()
-        && ready.sends.is_empty()
+    ready.sends.is_empty()
         && ready.closes.is_empty()
         && ready.loads.is_empty()
         && ready.events.is_empty()

@@ -7,7 +7,9 @@ use orden::core::{Packet, Route};
 use orden::wire::native::{Goodbye, Start};
 use orden::wire::raw::Splitter;
 use orden::wire::reply::{self, BrokerMessage};
-use orden::wire::{Acked, ClientMessage, Dialect, batch, binary, decode, dialect_of, json};
+use orden::wire::{
+    Acked, ClientMessage, Dialect, OrderNumber, batch, binary, decode, dialect_of, json,
+};
 
 use crate::checker::history::{Digest, Event, Said};
 use crate::simulation::counters::Sometimes;
@@ -27,6 +29,8 @@ pub(crate) struct Door {
     leaving: BTreeSet<String>,
     /// What each name has acknowledged.
     acked: BTreeMap<String, u64>,
+    /// The oldest message that the log kept when a connection asked for everything there is.
+    asked_for_all: BTreeMap<Vec<u8>, OrderNumber>,
     /// What peers on plain TCP send, cut into messages.
     streams: BTreeMap<Vec<u8>, Splitter>,
 }
@@ -37,6 +41,7 @@ impl Door {
         &mut self,
         packet: &Packet<'_>,
         is_present: impl Fn(&str) -> bool,
+        oldest: OrderNumber,
         stage: &mut Stage,
     ) {
         let Ok(message) = decode(packet.body) else {
@@ -49,6 +54,10 @@ impl Door {
             ClientMessage::Hello(hello) => {
                 let name = String::from_utf8_lossy(hello.name.as_bytes()).into_owned();
                 self.names.insert(packet.id.to_vec(), name.clone());
+                self.asked_for_all.remove(packet.id);
+                if hello.start == Start::Beginning {
+                    self.asked_for_all.insert(packet.id.to_vec(), oldest);
+                }
                 let own = stage.network.newest_of(packet.id);
                 let own = own.filter(|_| packet.id[0] == 0);
                 if self.newest.get(&name) > own.as_ref() && own.is_some() && is_present(&name) {
@@ -136,11 +145,22 @@ impl Door {
     }
 
     /// The machine wants a frame sent.
-    pub(crate) fn serves(&self, to: &Route, frame: &[u8], stage: &mut Stage) {
+    pub(crate) fn serves(&mut self, to: &Route, frame: &[u8], stage: &mut Stage) {
+        if let Ok(BrokerMessage::Welcome(welcome)) = reply::decode(frame)
+            && let Some(oldest) = self.asked_for_all.remove(&*to.id)
+        {
+            let begin = welcome.begin;
+            assert!(
+                welcome.resumed || begin >= oldest,
+                "a member that asks for all there is begins at {begin}, but {oldest} is the oldest"
+            );
+        }
+        let end = end_of(frame);
+        stage.told.extend(end.map(|end| (stage.queue.now(), end)));
         let Some(who) = self.who(&to.id) else {
             return;
         };
-        if let Some(end) = end_of(frame) {
+        if let Some(end) = end {
             let connection = label(&to.id);
             stage.note(Event::Serves {
                 who,

@@ -3,11 +3,14 @@
 
 mod door;
 mod serving;
+mod slow_log;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use orden::commit::Sync;
 use orden::core::{Limits, LoadError, Now, Sequencer, Time, Transport, Undelivered};
-use orden::store::{self, Beside, Error, Identity, Options};
+use orden::store::{self, Error, Identity, Options, Run};
 use orden::wire::sessions::SessionEntry;
 use orden::wire::{LogId, OrderNumber};
 
@@ -38,6 +41,15 @@ pub(crate) struct Broker {
     crash_point_per_mille: u64,
     power_per_mille: u64,
     sync_micros: (u64, u64),
+    /// When its log is synced.
+    sync: Sync,
+    /// Whether it goes on while a sync runs.
+    pipelined: bool,
+    /// How often it asks for the log's next segment before that is ready.
+    segment_asks: u32,
+    /// Of the reads of the log, how many fail and would succeed later, out of a thousand.
+    read_fails_per_mille: u64,
+    read_may_fail: bool,
     disk: SimulatedDisk,
     /// Bytes that the disk takes at the moment; `None`: any number.
     space: Option<usize>,
@@ -108,7 +120,7 @@ pub(crate) enum Arrival {
 
 /// Opens the log on a disk.
 pub(crate) fn open_log(disk: &SimulatedDisk, options: &Options) -> Result<store::Opened, Error> {
-    store::open_on(disk.medium(), options, Beside::Caller, IDENTITY)
+    store::open_on(disk.medium(), options, Run::Inline, IDENTITY)
 }
 
 impl Broker {
@@ -120,6 +132,11 @@ impl Broker {
             crash_point_per_mille: plan.faults.crash_point_per_mille,
             power_per_mille: plan.faults.power_per_mille,
             sync_micros: plan.sync_micros,
+            sync: plan.sync,
+            pipelined: plan.pipelined,
+            segment_asks: plan.segment_asks,
+            read_fails_per_mille: plan.faults.read_fails_per_mille,
+            read_may_fail: plan.faults.read_fails_per_mille > 0,
             disk: SimulatedDisk::new(),
             space: None,
             wall_ahead: 0,
@@ -140,10 +157,11 @@ impl Broker {
         if self.process.is_some() {
             return;
         }
-        if self.dice.chance(self.crash_point_per_mille) {
+        if self.sync == Sync::Always && self.dice.chance(self.crash_point_per_mille) {
             self.arm(DiskFault::PowerCut, 8);
         }
-        let opened = match open_log(&self.disk, &self.options) {
+        let run = Run::Deferred(self.segment_asks);
+        let opened = match store::open_on(self.disk.medium(), &self.options, run, IDENTITY) {
             Ok(opened) => opened,
             Err(error) => {
                 assert!(
@@ -158,20 +176,20 @@ impl Broker {
             stage.count(Sometimes::TornTailRepaired);
         }
         for who in std::mem::take(&mut self.members) {
-            let known = |entry: &SessionEntry| entry.name.as_bytes() == who.as_bytes();
+            let known = |entry: SessionEntry| entry.name.as_bytes() == who.as_bytes();
             if !opened.recovered.sessions().any(known) {
                 stage.end_session(who);
             }
         }
-        let seed = self.dice.number();
+        let seed = std::array::from_fn(|_| self.dice.number().to_le_bytes()[0]);
         let now = self.now(stage.now());
-        let machine = Sequencer::new(now, self.limits.clone(), &opened.recovered, seed);
+        let machine = Sequencer::new(now, self.limits.clone(), opened.recovered, seed);
         self.incarnation += 1;
         stage.note(Event::BrokerStart {
             epoch: machine.epoch().0,
             next: machine.next_order().0,
         });
-        let serving = Serving::new(machine, opened.log);
+        let serving = Serving::new(machine, opened.log, self);
         self.process = Some(Process {
             incarnation: self.incarnation,
             serving,
@@ -212,6 +230,10 @@ impl Broker {
         }
         let process = self.process.as_mut().expect("it runs");
         let result = match process.serving.read(from) {
+            Ok(_) if self.dice.chance(self.read_fails_per_mille) => {
+                stage.count(Sometimes::ReadFailed);
+                Err(LoadError::Unreadable("too many open files".into()))
+            }
             Ok(chunk) => Ok(chunk),
             Err(Error::Trimmed(oldest)) => Err(LoadError::Trimmed(oldest)),
             // The power is off, and nobody has noticed.
@@ -238,6 +260,10 @@ impl Broker {
     /// Nothing goes wrong any more.
     pub(crate) fn heal(&mut self, stage: &mut Stage) {
         self.crash_point_per_mille = 0;
+        self.read_fails_per_mille = 0;
+        if let Some(process) = &self.process {
+            process.serving.heal();
+        }
         self.limit_space(None);
         if self.is_armed {
             // What has gone wrong may show later only, where it would seem to be a mistake.
@@ -248,9 +274,10 @@ impl Broker {
     }
 
     /// The broker ends in good order.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self, time: Time) {
+        let now = self.now(time);
         if let Some(process) = self.process.take() {
-            process.serving.stop();
+            process.serving.stop(now);
         }
     }
 
@@ -280,6 +307,26 @@ impl Broker {
             .pick(&[0, 3_600_000_000, u64::MAX - 2 * WALL, u64::MAX - WALL]);
     }
 
+    /// Whether everything that was told early enough would survive a power cut now. A log that is
+    /// synced when the system likes promises nothing.
+    pub(crate) fn judge_deadline(&self, told: &[(Time, u64)], now: Time) {
+        let Sync::Every(period) = self.sync else {
+            return;
+        };
+        // A sync may have begun right before, and take its time; then the next one.
+        let slack = Duration::from_micros(2 * self.sync_micros.1) + Duration::from_millis(1);
+        let early = told.iter().filter(|(at, _)| *at + period + slack < now);
+        let Some(end) = early.map(|(_, end)| *end).max() else {
+            return;
+        };
+        let cut = self.disk.after_power_cut(Leaves::Nothing);
+        let next = open_log(&cut, &self.options).unwrap().recovered.next.0;
+        assert!(
+            next >= end,
+            "Durability: told of {end} long ago, and {next} is left"
+        );
+    }
+
     /// The log, as it lies on the disk.
     pub(crate) fn open_log(&self) -> store::Opened {
         open_log(&self.disk, &self.options).unwrap()
@@ -299,7 +346,7 @@ impl Broker {
     pub(crate) fn machine(&self) -> Option<&Sequencer> {
         self.process
             .as_ref()
-            .map(|process| &process.serving.machine)
+            .map(|process| process.serving.machine())
     }
 
     fn now(&self, time: Time) -> Now {
@@ -338,14 +385,6 @@ impl Broker {
     fn crash_point(&mut self, place: Sometimes) -> Result<(), Died> {
         if self.dice.chance(self.crash_point_per_mille) {
             return Err(Died::Killed(place));
-        }
-        Ok(())
-    }
-
-    /// The same at a place that is passed seldom.
-    fn rare_crash_point(&mut self, place: Sometimes) -> Result<(), Died> {
-        for _ in 0..10 {
-            self.crash_point(place)?;
         }
         Ok(())
     }

@@ -1,100 +1,88 @@
-//! A broker's process while it lives: what arrives is stepped on, what the machine wants is
-//! written, synced, and only then sent.
+//! A broker's process while it lives: the commit loop that a real one runs, on a real log whose
+//! commits take simulated time.
 
 use std::collections::VecDeque;
 
+use orden::commit::CommitLoop;
 use orden::core::{
-    Chunk, Event as MachineEvent, Input, Limits, MemberStatus, Outgoing, Packet, Ready, Route,
-    Sequencer, Transport, Write,
+    Chunk, Event as MachineEvent, Input, MemberStatus, Outgoing, Packet, Ready, Route, Sequencer,
+    Transport,
 };
 use orden::store::{Error, Log, LogReader};
-use orden::wire::{Dialect, Name, OrderNumber, batch, record};
+use orden::wire::{Dialect, Name, OrderNumber};
 
 use super::door::Door;
+use super::slow_log::SlowLog;
 use super::{Arrival, Broker, Died};
 use crate::checker::history::Event;
 use crate::simulation::counters::Sometimes;
 use crate::simulation::peers::is_hostile;
-use crate::simulation::plan::FRAME_BYTES;
 use crate::simulation::queue::Happening;
 use crate::simulation::stage::Stage;
 
-/// Bytes that one round can add to the log: a batch, a frame more, and some entries of sessions.
-fn most_in_a_round(limits: &Limits) -> usize {
-    let overhead = batch::HEADER_LEN + record::HEADER_LEN + Name::MAX_LEN;
-    limits.batch_bytes + limits.message_bytes + FRAME_BYTES + 4 * overhead
-}
-
 /// See the module.
 pub(crate) struct Serving {
-    pub(super) machine: Sequencer,
-    log: Box<dyn Log>,
+    commits: CommitLoop,
+    log: SlowLog,
     reader: Box<dyn LogReader>,
     pub(super) inbox: VecDeque<Arrival>,
-    /// What waits for the sync that runs.
-    syncing: Option<Ready>,
-    /// Whether the log has said that there is no space for another segment.
-    is_full: bool,
     door: Door,
     /// What the machine had counted when it was looked at last.
     counted: orden::core::Counters,
 }
 
 impl Serving {
-    pub(super) fn new(machine: Sequencer, log: Box<dyn Log>) -> Self {
+    pub(super) fn new(machine: Sequencer, log: Box<dyn Log>, broker: &mut Broker) -> Self {
         let reader = log.reader();
+        let crash_points = broker.crash_point_per_mille;
+        let log = SlowLog::new(log, broker.dice.split(), crash_points);
         Self {
-            machine,
+            commits: CommitLoop::new(machine, Box::new(log.clone()), broker.sync),
             log,
             reader,
             inbox: VecDeque::new(),
-            syncing: None,
-            is_full: false,
             door: Door::default(),
             counted: orden::core::Counters::default(),
         }
     }
 
+    pub(super) fn machine(&self) -> &Sequencer {
+        self.commits.machine()
+    }
+
     /// What is to be done before anything arrives.
     pub(super) fn begin(&mut self, broker: &mut Broker, stage: &mut Stage) -> Result<(), Died> {
-        self.make_room(broker, stage)?;
-        self.flush(broker, stage)
+        self.round(broker, stage)
     }
 
     /// Takes some of what has arrived, looks at the time, and does what the machine says.
     pub(super) fn wake(&mut self, broker: &mut Broker, stage: &mut Stage) -> Result<(), Died> {
-        let is_due = self.machine.deadline().is_some_and(|at| at <= stage.now());
-        if self.syncing.is_some() || (self.inbox.is_empty() && !is_due) {
+        let is_due = self.commits.deadline().is_some_and(|at| at <= stage.now());
+        // A thread that waits for a sync takes nothing in; a log that syncs beside it would not
+        // be waited for.
+        let waits = self.log.is_committing() && !broker.pipelined;
+        if waits || (self.inbox.is_empty() && !is_due) {
             return Ok(());
         }
-        if self.is_full {
-            self.make_room(broker, stage)?;
-        }
         let now = broker.now(stage.now());
-        let enough = self.machine.limits().batch_bytes;
         for _ in 0..broker.dice.between(1, 20) {
-            if self.machine.pending_bytes() >= enough {
+            if self.commits.is_full() {
                 break;
             }
             let Some(arrival) = self.inbox.pop_front() else {
                 break;
             };
-            self.take(now, &arrival, stage);
+            let taken = self.take(now, &arrival, stage);
+            self.log_may_die(taken)?;
         }
-        self.machine.step(now, Input::Tick);
-        self.flush(broker, stage)
+        self.round(broker, stage)
     }
 
-    /// The sync has ended: everybody may know.
+    /// The commit has ended: everybody may know.
     pub(super) fn synced(&mut self, broker: &mut Broker, stage: &mut Stage) -> Result<(), Died> {
-        let Some(ready) = self.syncing.take() else {
-            return Ok(());
-        };
-        broker.crash_point(Sometimes::CrashBetweenWriteAndSync)?;
-        self.log.sync()?;
-        self.machine.synced();
-        broker.crash_point(Sometimes::CrashBetweenSyncAndSend)?;
-        self.finish(ready, broker, stage)
+        let finished = self.log.finish_commit();
+        self.log_may_die(finished)?;
+        self.round(broker, stage)
     }
 
     /// Reads a stretch of the log.
@@ -102,20 +90,59 @@ impl Serving {
         self.reader.read(from)
     }
 
-    /// Ends in good order.
-    pub(super) fn stop(mut self) {
-        if self.syncing.is_some() {
-            self.log.sync().unwrap();
-        }
-        let writes = self.machine.last_writes();
-        for write in &writes {
-            self.write(write).unwrap();
-        }
-        self.log.close().unwrap();
+    /// Nothing goes wrong any more.
+    pub(super) fn heal(&self) {
+        self.log.heal();
     }
 
-    fn take(&mut self, now: orden::core::Now, arrival: &Arrival, stage: &mut Stage) {
-        match arrival {
+    /// Ends in good order.
+    pub(super) fn stop(self, now: orden::core::Now) {
+        self.commits.close(now).unwrap();
+    }
+
+    /// Tells a place in the log where the process was killed from an error of the log.
+    fn log_may_die<T>(&self, result: Result<T, Error>) -> Result<T, Died> {
+        result.map_err(|error| match self.log.take_killed() {
+            Some(place) => Died::Killed(place),
+            None => Died::Log(error),
+        })
+    }
+
+    /// Does what a round of the sequencer thread does.
+    fn round(&mut self, broker: &mut Broker, stage: &mut Stage) -> Result<(), Died> {
+        note_skips(self.commits.machine().events(), stage);
+        let ready = self.commits.round(broker.now(stage.now()));
+        let ready = self.log_may_die(ready)?;
+        self.carry_out(ready, broker, stage)?;
+        let rested = self.commits.rest();
+        self.log_may_die(rested)?;
+        stage
+            .counters
+            .add(Sometimes::SegmentRolled, self.log.take_rolls());
+        let incarnation = broker.incarnation;
+        if self.log.take_begun() {
+            let (least, most) = broker.sync_micros;
+            let at = stage.now() + broker.dice.micros(least, most);
+            stage.queue.add(at, Happening::Synced { incarnation });
+        }
+        let now = stage.now();
+        let next = match self.commits.deadline() {
+            _ if !self.inbox.is_empty() => Some(now),
+            deadline => deadline,
+        };
+        if let Some(at) = next {
+            stage.queue.add(at, Happening::BrokerWakes { incarnation });
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        now: orden::core::Now,
+        arrival: &Arrival,
+        stage: &mut Stage,
+    ) -> Result<(), Error> {
+        let input = match arrival {
             Arrival::Packet {
                 id,
                 delimited,
@@ -129,63 +156,39 @@ impl Serving {
                     excess: *excess,
                     proof: None,
                 };
-                let members = || self.machine.status().filter(|member| member.present);
+                let machine = self.commits.machine();
+                let members = || machine.status().filter(|member| member.present);
                 let is_present =
                     |who: &str| members().any(|member| member.name.as_bytes() == who.as_bytes());
-                self.door.hears(&packet, is_present, stage);
-                self.machine.step(now, Input::Packet(packet));
+                let oldest = self.commits.log().oldest();
+                self.door.hears(&packet, is_present, oldest, stage);
+                Input::Packet(packet)
             }
             Arrival::Connected { id } => {
                 let name = str::from_utf8(id).unwrap();
-                self.machine.step(now, Input::Connected { id, name });
+                Input::Connected { id, name }
             }
             Arrival::Bytes { id, bytes } => {
                 self.door.hears_bytes(id, bytes, stage);
-                self.machine.step(now, Input::Bytes { id, bytes });
+                Input::Bytes { id, bytes }
             }
-            Arrival::Disconnected { id } => self.machine.step(now, Input::Disconnected { id }),
-            Arrival::Undelivered { to, why } => {
-                let input = Input::Undelivered { to, why: *why };
-                self.machine.step(now, input);
-            }
-            Arrival::Loaded { from, result } => {
-                let (from, result) = (*from, result.clone());
-                self.machine.step(now, Input::Loaded { from, result });
-            }
-        }
+            Arrival::Disconnected { id } => Input::Disconnected { id },
+            Arrival::Undelivered { to, why } => Input::Undelivered { to, why: *why },
+            Arrival::Loaded { from, result } => Input::Loaded {
+                from: *from,
+                result: result.clone(),
+            },
+        };
+        self.commits.step(now, input)
     }
 
-    /// Writes what is to be written. What is to be sent waits for the sync.
-    fn flush(&mut self, broker: &mut Broker, stage: &mut Stage) -> Result<(), Died> {
-        let ready = self.machine.ready(broker.now(stage.now()));
-        note_skips(&ready.events, stage);
-        if ready.writes.is_empty() {
-            return self.finish(ready, broker, stage);
-        }
-        broker.crash_point(Sometimes::CrashBeforeWrite)?;
-        for (place, write) in ready.writes.iter().enumerate() {
-            if place > 0 {
-                broker.crash_point(Sometimes::CrashAmidWrites)?;
-            }
-            self.write(write)?;
-        }
-        self.syncing = Some(ready);
-        let (least, most) = broker.sync_micros;
-        let at = stage.now() + broker.dice.micros(least, most);
-        let incarnation = broker.incarnation;
-        stage.queue.add(at, Happening::Synced { incarnation });
-        Ok(())
-    }
-
-    fn write(&mut self, write: &Write) -> Result<(), Error> {
-        match write {
-            Write::Sessions(sessions) => self.log.append_sessions(sessions),
-            Write::Messages(chunk) => self.log.append(chunk),
-        }
-    }
-
-    /// Sends what was to be sent, and looks when to go on.
-    fn finish(&mut self, ready: Ready, broker: &mut Broker, stage: &mut Stage) -> Result<(), Died> {
+    /// Sends what was to be sent, and asks for what is to be read.
+    fn carry_out(
+        &mut self,
+        ready: Ready,
+        broker: &mut Broker,
+        stage: &mut Stage,
+    ) -> Result<(), Died> {
         for outgoing in &ready.sends {
             for to in &outgoing.to {
                 broker.crash_point(Sometimes::CrashAmidFanOut)?;
@@ -205,15 +208,6 @@ impl Serving {
         self.note_events(&ready.events, broker, stage);
         self.note_status(broker, stage);
         self.note_counters(stage);
-        self.make_room(broker, stage)?;
-        let now = stage.now();
-        let next = match self.machine.deadline() {
-            _ if !self.inbox.is_empty() => Some(now),
-            deadline => deadline,
-        };
-        if let Some(at) = next {
-            stage.queue.add(at, Happening::BrokerWakes { incarnation });
-        }
         Ok(())
     }
 
@@ -234,27 +228,6 @@ impl Serving {
         }
     }
 
-    fn make_room(&mut self, broker: &mut Broker, stage: &mut Stage) -> Result<(), Died> {
-        if self.log.room() < most_in_a_round(self.machine.limits()) {
-            match self.log.can_roll() {
-                Ok(true) => {
-                    broker.rare_crash_point(Sometimes::CrashAroundRoll)?;
-                    self.log.roll(&self.machine.snapshot())?;
-                    self.is_full = false;
-                    self.machine.synced();
-                    self.machine.set_oldest(self.log.oldest());
-                    stage.count(Sometimes::SegmentRolled);
-                    broker.rare_crash_point(Sometimes::CrashAroundRoll)?;
-                }
-                Ok(false) => {}
-                Err(Error::NoSpace(_)) => self.is_full = true,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.machine.set_room(self.log.room());
-        Ok(())
-    }
-
     fn note_events(&self, events: &[MachineEvent], broker: &mut Broker, stage: &mut Stage) {
         let who = |name: &Name| String::from_utf8_lossy(name.as_bytes()).into_owned();
         for event in events {
@@ -269,6 +242,7 @@ impl Serving {
                 }
                 MachineEvent::Away(_) => stage.count(Sometimes::MemberAway),
                 MachineEvent::Superseded(_) => stage.count(Sometimes::ConnectionSuperseded),
+                MachineEvent::Unreadable(_) if broker.read_may_fail => {}
                 MachineEvent::Unreadable(why) => panic!("the log cannot be read: {why}"),
                 _ => {}
             }
@@ -276,9 +250,9 @@ impl Serving {
     }
 
     fn note_status(&mut self, broker: &mut Broker, stage: &mut Stage) {
-        let one_frame_is_one_message = self.machine.limits().window_frames;
-        let end = self.machine.next_order();
-        self.machine.changed_status(|_, status| {
+        let one_frame_is_one_message = self.machine().limits().window_frames;
+        let end = self.machine().next_order();
+        self.commits.machine_mut().changed_status(|_, status| {
             let Some(MemberStatus {
                 name,
                 dialect,
@@ -314,7 +288,7 @@ impl Serving {
     }
 
     fn note_counters(&mut self, stage: &mut Stage) {
-        let now = self.machine.counters().clone();
+        let now = self.machine().counters().clone();
         let before = std::mem::replace(&mut self.counted, now.clone());
         let refused = |reason: &str| {
             let of = |counters: &orden::core::Counters| counters.refused.get(reason).copied();
@@ -339,8 +313,8 @@ impl Serving {
     }
 }
 
-/// Notes who goes on behind what is no longer kept. That may be written, and count from then on,
-/// although the broker is killed before it can say so.
+/// Notes which members go on behind what is no longer kept. That may be written, and count from
+/// then on, although the broker is killed before it can say so.
 fn note_skips(events: &[MachineEvent], stage: &mut Stage) {
     for event in events {
         if let MachineEvent::Skipped(name, to) = event {

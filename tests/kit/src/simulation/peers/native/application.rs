@@ -165,6 +165,8 @@ impl Native {
         let gone = stage.ended_sessions.contains(&self.name);
         match ending {
             Ending::Departed | Ending::Unanswered | Ending::Superseded => {}
+            // It asked for a number that is not there yet.
+            Ending::LogRegressed { text, .. } if text.ends_with("before this number") => {}
             // A session that has ended takes with it what its client sequences meant.
             Ending::SessionEnded | Ending::SequenceAhead { .. } | Ending::ConfirmedLost { .. }
                 if gone =>

@@ -5,7 +5,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::frames::{Rendered, render};
-use super::{Chunk, Frames, Limits};
+use super::{Frames, Limits};
+use crate::core::order::Chunk;
 use crate::wire::{Dialect, OrderNumber};
 
 /// What an entry takes besides its bytes, so that many small chunks are bounded, too.

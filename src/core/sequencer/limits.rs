@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::core::order::Rules;
 use crate::wire::Name;
 
 /// What the broker's machine allows. The defaults serve a few hundred members.
@@ -35,6 +36,9 @@ pub struct Limits {
     pub resend_after: Duration,
     /// The longest that doubling `resend_after` may lead to.
     pub resend_after_most: Duration,
+    /// How long what was handed to a connection may lie in its queue at most: a peer that reads
+    /// nothing for so long loses its connection by libzmq's heartbeats.
+    pub queue_lifetime: Duration,
     /// How old the acknowledgements in the log may be: after a crash that much is sent again.
     pub floors_every: Duration,
     /// Silence after which a native peer is asked whether it is there.
@@ -43,6 +47,19 @@ pub struct Limits {
     pub away_after: Duration,
     /// Time away after which a session ends; `None`: never.
     pub session_timeout: Option<Duration>,
+}
+
+impl Limits {
+    /// Those on which all brokers of an order must agree.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            message_bytes: self.message_bytes,
+            publish_window: self.publish_window,
+            name_bytes: self.name_bytes,
+            members: self.members,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -61,6 +78,7 @@ impl Default for Limits {
             catch_ups: 64,
             resend_after: Duration::from_millis(500),
             resend_after_most: Duration::from_secs(5),
+            queue_lifetime: Duration::from_secs(150),
             floors_every: Duration::from_secs(1),
             ping_after: Duration::from_secs(15),
             away_after: Duration::from_mins(1),

@@ -122,7 +122,7 @@ impl OpenBatch {
     }
 
     /// Closes the batch, if it has messages, and starts the next one.
-    pub fn seal(&mut self, durable: OrderNumber, log_id: LogId, epoch: Epoch) -> Option<Chunk> {
+    pub fn seal(&mut self, log_id: LogId, epoch: Epoch) -> Option<Chunk> {
         if self.is_empty() {
             return None;
         }
@@ -135,7 +135,6 @@ impl OpenBatch {
             length: open.bytes.len(),
             count: open.count,
             first,
-            durable,
             log_id,
             epoch,
             body_checksum: 0,

@@ -1,6 +1,7 @@
 //! What the broker's machine is told.
 
-use super::{Chunk, Grants, Route, Transport};
+use super::{Grants, Index, Route, Transport};
+use crate::core::order::Chunk;
 use crate::wire::{OrderNumber, PublicKey};
 
 /// One thing that has happened.
@@ -34,6 +35,8 @@ pub enum Input<'a> {
         /// Why not.
         why: Undelivered,
     },
+    /// All writes up to this group are as safe as they have to be before anybody may know.
+    Committed(Index),
     /// A stretch of the log, asked for by [`Ready::loads`](super::Ready::loads).
     Loaded {
         /// The number that was asked for.
@@ -106,6 +109,8 @@ pub enum Undelivered {
 pub enum LoadError {
     /// It is no longer kept; this is the oldest number that is.
     Trimmed(OrderNumber),
-    /// It cannot be read; where and why, for the log.
+    /// It cannot be read now; where and why, for the log. It is tried again.
     Unreadable(String),
+    /// What is there is not what was written; where, for the log.
+    Damaged(String),
 }

@@ -1,10 +1,11 @@
-//! What a restarted broker knows: rebuilt from the log, handed to the machine.
+//! What a restarted broker knows: the order as the log holds it, by the functions that made it.
 
 use std::collections::BTreeMap;
 
 use super::Mutant;
+use super::member::{Member, Position};
 use crate::wire::record::Record;
-use crate::wire::sessions::{SequenceRun, SessionEntry};
+use crate::wire::sessions::SessionEntry;
 use crate::wire::{ClientSequence, Epoch, LogId, Name, OrderNumber};
 
 /// Where the order, the epoch and the sessions stood when the log was last written.
@@ -16,32 +17,45 @@ use crate::wire::{ClientSequence, Epoch, LogId, Name, OrderNumber};
 pub struct Recovered {
     /// Which log it is.
     pub log_id: LogId,
+    /// Makes this log's digests unlike those of others.
+    pub digest_seed: u64,
     /// The last epoch in the log; the broker that starts now takes the next one.
     pub epoch: Epoch,
     /// The oldest message that is kept.
     pub oldest: OrderNumber,
     /// The number that the next message gets.
     pub next: OrderNumber,
-    sessions: BTreeMap<Name, SessionEntry>,
+    members: BTreeMap<Name, Member>,
     /// What was there before entries that made or ended a session, until the notice is found
     /// that tells everybody so.
-    unannounced: BTreeMap<Name, Option<SessionEntry>>,
+    unannounced: BTreeMap<Name, Option<Member>>,
+}
+
+/// What a repeated publish is told from another one by, under the same client sequence. Without
+/// the seed, which never leaves the log, nobody can make two payloads of one digest.
+pub(super) fn digest(seed: u64, payload: &[u8]) -> u32 {
+    let hash = xxhash_rust::xxh3::xxh3_64_with_seed(payload, seed);
+    #[expect(clippy::cast_possible_truncation, reason = "any half of it is as good")]
+    (hash as u32)
 }
 
 impl Recovered {
     /// Nothing yet: of a log without messages, members and broker's runs.
     #[must_use]
-    pub fn nothing(log_id: LogId) -> Self {
+    pub fn nothing(log_id: LogId, digest_seed: u64) -> Self {
         Self {
             log_id,
+            digest_seed,
             ..Self::default()
         }
     }
 
     /// Takes all entries of a snapshot: these sessions there are, and no others.
-    pub fn replace(&mut self, entries: Vec<SessionEntry>) {
-        let named = entries.into_iter().map(|entry| (entry.name.clone(), entry));
-        self.sessions = named.collect();
+    pub fn replace(&mut self, entries: &[SessionEntry]) {
+        let named = entries
+            .iter()
+            .map(|entry| (entry.name.clone(), Member::of(entry)));
+        self.members = named.collect();
         self.unannounced.clear();
     }
 
@@ -49,8 +63,8 @@ impl Recovered {
     ///
     /// A change does not repeat what is remembered of a member's publishing: that follows from
     /// its messages, so what is known of it stays.
-    pub fn change(&mut self, mut entry: SessionEntry) {
-        let known = self.sessions.remove(&entry.name);
+    pub fn change(&mut self, entry: &SessionEntry) {
+        let known = self.members.remove(&entry.name);
         if known.is_some() != entry.member {
             let before = self.unannounced.entry(entry.name.clone());
             before.or_insert_with(|| known.clone());
@@ -58,14 +72,13 @@ impl Recovered {
         if !entry.member {
             return;
         }
+        let mut member = Member::of(entry);
         if let Some(known) = known
             && entry.digests.is_empty()
         {
-            entry.last_sequence = known.last_sequence;
-            entry.runs = known.runs;
-            entry.digests = known.digests;
+            member.publisher = known.publisher;
         }
-        self.sessions.insert(entry.name.clone(), entry);
+        self.members.insert(entry.name.clone(), member);
     }
 
     /// Takes one message, so that no client sequence is ordered twice.
@@ -76,21 +89,10 @@ impl Recovered {
         if record.client_sequence == ClientSequence::NONE || Mutant::ForgetPublishers.lives() {
             return;
         }
-        let Some(entry) = self.sessions.get_mut(record.sender) else {
-            return;
-        };
-        if record.client_sequence <= entry.last_sequence {
-            return;
-        }
-        entry.last_sequence = record.client_sequence;
-        entry.digests.push(crc32fast::hash(record.payload));
-        match entry.runs.last_mut() {
-            Some(run) if continues(run, record) => run.count += 1,
-            _ => entry.runs.push(SequenceRun {
-                sequence: record.client_sequence,
-                order: record.order,
-                count: 1,
-            }),
+        if let Some(member) = self.members.get_mut(record.sender) {
+            let digest = digest(self.digest_seed, record.payload);
+            let publisher = &mut member.publisher;
+            publisher.replayed(record.client_sequence, record.order, digest);
         }
     }
 
@@ -116,44 +118,38 @@ impl Recovered {
                 continue;
             }
             match before {
-                Some(entry) => self.sessions.insert(name, entry),
-                None => self.sessions.remove(&name),
+                Some(member) => self.members.insert(name, member),
+                None => self.members.remove(&name),
             };
         }
-        for entry in self.sessions.values_mut() {
-            entry.floor = entry.floor.min(self.next);
-            cut(entry, self.next);
+        for member in self.members.values_mut() {
+            let Position { floor, .. } = &mut member.position;
+            *floor = (*floor).min(self.next);
+            member.publisher.cut(self.next);
         }
     }
 
-    /// The sessions, by name.
-    pub fn sessions(&self) -> impl Iterator<Item = &SessionEntry> {
-        self.sessions.values()
+    /// How many sessions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
     }
-}
 
-fn continues(run: &SequenceRun, record: &Record<'_>) -> bool {
-    let count = u64::from(run.count);
-    run.sequence.0 + count == record.client_sequence.0 && run.order.plus(count) == record.order
-}
+    /// Whether there is no session.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
 
-/// Takes out of an entry what it says of messages from `next` on.
-fn cut(entry: &mut SessionEntry, next: OrderNumber) {
-    let Some(at) = entry
-        .runs
-        .iter()
-        .position(|run| run.order.plus(u64::from(run.count)) > next)
-    else {
-        return;
-    };
-    // Client sequences have no gaps: what came before the first lost one was ordered.
-    let run = &mut entry.runs[at];
-    let kept = u32::try_from(next.since(run.order)).unwrap_or(run.count);
-    entry.last_sequence = ClientSequence(run.sequence.0 + u64::from(kept) - 1);
-    run.count = kept;
-    entry.runs.truncate(at + usize::from(kept > 0));
-    let kept: usize = entry.runs.iter().map(|run| run.count as usize).sum();
-    entry.digests.truncate(kept);
+    /// The sessions, by name, with all that is remembered of their publishing.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionEntry> {
+        self.members.values().map(Member::whole_entry)
+    }
+
+    /// The members, by name.
+    pub(super) fn into_members(self) -> impl Iterator<Item = Member> {
+        self.members.into_values()
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +157,7 @@ mod tests {
     use super::*;
     use crate::wire::Dialect;
     use crate::wire::record::Flags;
+    use crate::wire::sessions::SequenceRun;
 
     fn entry(last: u64, runs: &[(u64, u64, u32)]) -> SessionEntry {
         let runs: Vec<_> = runs
@@ -184,40 +181,38 @@ mod tests {
         }
     }
 
-    fn recovered(entry: SessionEntry, next: u64) -> SessionEntry {
+    fn recovered(entry: &SessionEntry, next: u64) -> SessionEntry {
         let mut recovered = Recovered {
             next: OrderNumber(next),
             ..Recovered::default()
         };
-        recovered.replace(vec![entry]);
+        recovered.replace(std::slice::from_ref(entry));
         recovered.finish();
-        recovered.sessions().next().unwrap().clone()
+        recovered.sessions().next().unwrap()
     }
 
     #[test]
     fn messages_that_were_torn_off_are_no_duplicates() {
         // The entry counts 1 to 10, of which 4 to 10 were to be messages 100 to 106.
         let counts = entry(10, &[(1, 50, 3), (4, 100, 7)]);
-        assert_eq!(recovered(counts.clone(), 107), counts);
-        assert_eq!(
-            recovered(counts.clone(), 102),
-            entry(5, &[(1, 50, 3), (4, 100, 2)])
-        );
-        assert_eq!(recovered(counts, 100), entry(3, &[(1, 50, 3)]));
+        assert_eq!(recovered(&counts, 107), counts);
+        let cut = recovered(&counts, 102);
+        assert_eq!(cut, entry(5, &[(1, 50, 3), (4, 100, 2)]));
+        assert_eq!(recovered(&counts, 100), entry(3, &[(1, 50, 3)]));
         // All that it remembers is lost, but not that earlier ones were ordered.
-        assert_eq!(recovered(entry(9, &[(8, 120, 2)]), 100), entry(7, &[]));
-        assert_eq!(recovered(entry(2, &[(1, 120, 2)]), 100), entry(0, &[]));
+        assert_eq!(recovered(&entry(9, &[(8, 120, 2)]), 100), entry(7, &[]));
+        assert_eq!(recovered(&entry(2, &[(1, 120, 2)]), 100), entry(0, &[]));
     }
 
     #[test]
     fn a_floor_never_lies_beyond_the_order() {
-        assert_eq!(recovered(entry(0, &[]), 80).floor, OrderNumber(80));
+        assert_eq!(recovered(&entry(0, &[]), 80).floor, OrderNumber(80));
     }
 
     #[test]
     fn messages_behind_a_newer_entry_are_counted_once() {
         let mut recovered = Recovered::default();
-        recovered.replace(vec![entry(2, &[(1, 5, 2)])]);
+        recovered.replace(&[entry(2, &[(1, 5, 2)])]);
         for (sequence, order) in [(1, 5), (2, 6), (3, 7), (4, 9)] {
             recovered.message(&Record {
                 order: OrderNumber(order),

@@ -1,4 +1,5 @@
-//! One member: how far it is, what is on its way to it, and when to look after it.
+//! One member as this broker serves it: how far it is, what is on its way to it, and when to look
+//! after it. What all brokers agree on of it is [`crate::core::order::Member`].
 //!
 //! ```text
 //!            acknowledged          in flight              to come
@@ -7,22 +8,25 @@
 //! ```
 //! Loss is mended by going back (go-back-N): after [`Limits::resend_after`] without progress the
 //! first unacknowledged frame is sent again, alone; from there the window opens by doubling, as
-//! TCP's slow start does. An ACK of what was not yet sent again shows that nothing was lost and
-//! the peer is only slow: then sending goes on where it was.
+//! TCP's slow start does (RFC 5681). An ACK of what was not yet sent again shows that nothing was
+//! lost and the peer is only slow: then sending goes on where it was.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::publisher::Publisher;
-use super::{Limits, Mutant, Now, Route, Time};
+use super::send_queue::SendQueue;
+use super::{Index, Limits, Route};
+use crate::core::order::{Member, Position, Runs};
+use crate::core::{Mutant, Now, Time};
 use crate::wire::raw::Splitter;
-use crate::wire::sessions::{SequenceRun, SessionEntry};
-use crate::wire::{Dialect, Name, OrderNumber, PublicKey};
+use crate::wire::{Dialect, Name, OrderNumber};
 
-/// A member. Invariant: `floor <= next <= sent`, unless nothing was ever in flight.
+/// See the module. Invariant: `floor <= next <= sent`, unless nothing was ever in flight.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub(super) struct Session {
     pub(super) name: Name,
+    /// Whether it lives as long as its connection: nobody could come back to it.
+    pub(super) transient: bool,
     pub(super) dialect: Dialect,
     /// Whether it puts an empty frame before its messages.
     pub(super) delimited: bool,
@@ -30,34 +34,39 @@ pub(super) struct Session {
     pub(super) route: Option<Route>,
     /// Whether it wants deliveries: every member but a native one that only publishes.
     pub(super) receives: bool,
-    /// Whether it lives as long as its connection: nobody could come back to it.
-    pub(super) transient: bool,
+    /// It is delivered nothing before this is committed: its welcome comes first.
+    pub(super) served_after: Index,
+    /// What is said to it waits at least for this to be committed, so that it hears everything
+    /// in turn.
+    pub(super) hears_after: Index,
     /// The first number that is not acknowledged.
     pub(super) floor: OrderNumber,
     /// The next number to send.
     pub(super) next: OrderNumber,
     /// One past the highest number ever sent: an ACK beyond is refused.
     pub(super) sent: OrderNumber,
-    in_flight: VecDeque<InFlight>,
-    in_flight_bytes: usize,
-    /// What was in flight when sending went back, and perhaps still is.
-    suspect: VecDeque<InFlight>,
-    /// Frames that may be in flight after going back; without a bound otherwise.
-    allowance: u64,
+    /// What came before this number is no longer kept, and it has to be told so.
+    pub(super) trimmed: Option<OrderNumber>,
+    pub(super) queue: SendQueue,
+    /// Where sending was when it went back.
+    resume_at: Option<OrderNumber>,
+    /// Frames that may be in flight after going back (slow start); without a bound otherwise.
+    cwnd: u64,
     resend: Resend,
-    pub(super) publisher: Publisher,
     /// Runs to confirm with the next sends.
-    pub(super) confirms: Vec<SequenceRun>,
-    /// The key that it was last spoken for with; `None` without keys.
-    pub(super) key: Option<PublicKey>,
+    pub(super) confirms: Runs,
     /// When it last said something.
     pub(super) heard: Now,
     /// Whether it is there.
     pub(super) life: Life,
+    /// Its end was put off once, as the broker had been stopped.
+    pub(super) is_put_off: bool,
     /// Cuts what a plain TCP peer sends into messages.
     pub(super) splitter: Splitter,
     /// Marks that keep it from standing twice in a list of the machine's.
     pub(super) marks: Marks,
+    /// Its place among the sessions with a route.
+    pub(super) bound_at: usize,
 }
 
 /// Whether a member is there.
@@ -67,7 +76,7 @@ pub(super) enum Life {
     Here,
     /// It was asked whether it is there, and has not answered.
     Asked,
-    /// Nobody is there, as far as is known. A peer of a fixed dialect may reappear under its
+    /// It is not there, as far as is known. A peer of a fixed dialect may reappear under its
     /// routing id without a word, so its route is kept and tried again.
     Away {
         /// When that became known.
@@ -79,16 +88,12 @@ pub(super) enum Life {
 
 /// In which of the machine's lists a session stands.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each list")]
 pub(super) struct Marks {
     pub(super) to_serve: bool,
     pub(super) to_save: bool,
     pub(super) to_show: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct InFlight {
-    end: OrderNumber,
-    bytes: usize,
+    pub(super) to_confirm: bool,
 }
 
 /// When to send the first unacknowledged frame again.
@@ -105,121 +110,111 @@ enum Resend {
 }
 
 impl Session {
-    /// A member whose deliveries begin with `start`.
-    pub(super) fn new(name: Name, dialect: Dialect, start: OrderNumber, now: Now) -> Self {
-        Self {
-            name,
+    /// The session of a member that has just joined, or that the log knows.
+    pub(super) fn new(member: &Member, now: Now) -> Self {
+        let Position {
             dialect,
-            delimited: false,
+            delimited,
+            floor,
+            heard,
+        } = *member.position();
+        Self {
+            name: member.name().clone(),
+            transient: member.is_transient(),
+            dialect,
+            delimited,
             route: None,
             receives: true,
-            transient: false,
-            floor: start,
-            next: start,
-            sent: start,
-            in_flight: VecDeque::new(),
-            in_flight_bytes: 0,
-            suspect: VecDeque::new(),
-            allowance: u64::MAX,
+            served_after: Index::default(),
+            hears_after: Index::default(),
+            floor,
+            next: floor,
+            sent: floor,
+            trimmed: None,
+            queue: SendQueue::default(),
+            resume_at: None,
+            cwnd: u64::MAX,
             resend: Resend::Idle,
-            publisher: Publisher::default(),
-            confirms: Vec::new(),
-            key: None,
-            heard: now,
+            confirms: Runs::default(),
+            heard: Now {
+                time: now.time,
+                wall: heard,
+            },
             life: Life::Here,
+            is_put_off: false,
             splitter: Splitter::default(),
             marks: Marks::default(),
+            bound_at: 0,
         }
     }
 
-    /// A member as the log knows it. Anything before `end` may have been sent to it.
-    pub(super) fn recover(
-        entry: &SessionEntry,
-        end: OrderNumber,
-        now: Now,
-        limits: &Limits,
-    ) -> Self {
-        let heard = Now {
-            time: now.time,
-            wall: entry.heard,
-        };
-        let mut session = Self::new(entry.name.clone(), entry.dialect, entry.floor, heard);
-        session.delimited = entry.delimited;
-        session.sent = end.max(entry.floor);
+    /// The session of a member that the log knows. Anything before `end` may have been sent to
+    /// it.
+    pub(super) fn recover(member: &Member, end: OrderNumber, now: Now) -> Self {
+        let mut session = Self::new(member, now);
+        session.sent = end.max(session.floor);
         // A native peer has to say hello again. One of a fixed dialect may be connected already,
         // and has nothing to say. How long the broker was down does not count: the wall's clock
         // may have been set.
         if session.dialect == Dialect::Native {
             session.life = Life::Away { since: now.time };
         }
-        session.publisher = Publisher::recover(entry, limits.publish_window);
         session
     }
 
-    /// What the log keeps of it; `whole` with what is remembered of its publishing, which
-    /// otherwise follows from its messages.
-    pub(super) fn entry(&self, whole: bool) -> SessionEntry {
-        let (runs, digests) = if whole {
-            self.publisher.remembered()
-        } else {
-            Default::default()
-        };
-        SessionEntry {
-            name: self.name.clone(),
-            member: true,
+    /// What the log is to be told of it.
+    pub(super) fn position(&self) -> Position {
+        Position {
             dialect: self.dialect,
             delimited: self.delimited,
             floor: self.floor,
             heard: self.heard.wall,
-            last_sequence: self.publisher.last(),
-            runs,
-            digests,
         }
     }
 
-    /// Whether somebody is there, as far as is known.
+    /// Whether the peer is there, as far as is known.
     pub(super) fn is_present(&self) -> bool {
         matches!(self.life, Life::Here | Life::Asked)
     }
 
-    /// Whether anything may be sent to it.
+    /// Whether anything may be delivered to it, sooner or later.
     pub(super) fn is_served(&self) -> bool {
         self.receives && self.route.is_some()
     }
 
     /// How many frames may be sent now; 0 if the window is full.
     pub(super) fn frames_allowed(&self, limits: &Limits) -> u64 {
-        if matches!(self.resend, Resend::Armed { held: true, .. }) {
+        if matches!(self.resend, Resend::Armed { held: true, .. }) || !self.queue.has_room(limits) {
             return 0;
         }
         let window = match self.dialect {
             // It takes whatever one `recv` gives as one message: one at a time.
             Dialect::Raw => 1,
-            _ => limits.window_frames.min(self.allowance),
+            _ => limits.window_frames.min(self.cwnd),
         };
         let used = match self.dialect {
-            Dialect::Native => self.in_flight.len() as u64,
+            Dialect::Native => self.queue.fresh(),
             _ => self.next.since(self.floor),
         };
-        let bytes_left = self.in_flight_bytes < limits.window_bytes;
-        if bytes_left || self.in_flight.is_empty() {
-            window.saturating_sub(used)
-        } else {
-            0
-        }
+        window.saturating_sub(used)
     }
 
-    /// Bytes that may still be in flight.
-    pub(super) fn bytes_allowed(&self, limits: &Limits) -> usize {
-        limits.window_bytes.saturating_sub(self.in_flight_bytes)
-    }
-
-    /// Notes that everything up to `end` (without it) has been handed over.
-    pub(super) fn launched(&mut self, end: OrderNumber, bytes: usize, now: Now, limits: &Limits) {
+    /// Notes that messages up to `end` (without it) are handed over, in so many frames.
+    pub(super) fn launched(
+        &mut self,
+        end: OrderNumber,
+        frames: u64,
+        bytes: usize,
+        now: Now,
+        limits: &Limits,
+    ) {
         self.next = end;
         self.sent = self.sent.max(end);
-        self.in_flight.push_back(InFlight { end, bytes });
-        self.in_flight_bytes += bytes;
+        self.queue.hand_over(end, frames, bytes, now.time);
+        if self.resume_at.is_some_and(|at| at <= end) {
+            self.resume_at = None;
+            self.queue.give_up();
+        }
         if self.resend == Resend::Idle {
             self.arm(now, limits);
         }
@@ -235,14 +230,16 @@ impl Session {
             return false;
         }
         self.floor = floor;
-        drop_before(&mut self.suspect, floor);
+        if self.trimmed.is_some_and(|oldest| oldest < floor) {
+            self.trimmed = None;
+        }
         if floor > self.next {
             self.go_on();
         }
+        self.queue.acknowledge(floor);
         self.next = self.next.max(floor);
-        self.in_flight_bytes -= drop_before(&mut self.in_flight, floor);
-        self.allowance = self.allowance.saturating_mul(2);
-        if self.in_flight.is_empty() {
+        self.cwnd = self.cwnd.saturating_mul(2);
+        if self.next == self.floor {
             self.resend = Resend::Idle;
         } else {
             self.arm(now, limits);
@@ -256,8 +253,9 @@ impl Session {
         self.floor = floor;
         self.next = floor;
         self.sent = self.sent.max(floor);
-        self.suspect.clear();
-        self.allowance = u64::MAX;
+        self.resume_at = None;
+        self.queue.give_up();
+        self.cwnd = u64::MAX;
         self.resend = Resend::Idle;
     }
 
@@ -273,6 +271,7 @@ impl Session {
             self.arm(now, limits);
             return false;
         }
+        self.queue.expire(now.time, limits);
         self.go_back();
         let after = (after * 2).min(limits.resend_after_most);
         self.resend = Resend::Armed {
@@ -294,6 +293,14 @@ impl Session {
         }
     }
 
+    /// The timer for sending again runs although nothing more may be sent: the queue of its
+    /// connection is full of what an earlier session was sent, or sending went back too often.
+    pub(super) fn await_room(&mut self, now: Now, limits: &Limits) {
+        if self.resend == Resend::Idle {
+            self.arm(now, limits);
+        }
+    }
+
     fn arm(&mut self, now: Now, limits: &Limits) {
         let after = limits.resend_after;
         self.resend = Resend::Armed {
@@ -304,22 +311,22 @@ impl Session {
     }
 
     fn go_back(&mut self) {
-        // After going back twice, the newer frames in flight are copies of the suspects.
-        if self.suspect.is_empty() {
-            self.suspect = std::mem::take(&mut self.in_flight);
+        if self.queue.is_fresh() {
+            // After going back twice, what lies behind the first place are copies.
+            self.resume_at.get_or_insert(self.next);
         }
-        self.in_flight.clear();
-        self.in_flight_bytes = 0;
+        self.queue.go_back();
         self.next = self.floor;
-        self.allowance = 1;
+        self.cwnd = 1;
     }
 
     /// Nothing was lost: takes up sending where it was before going back.
     fn go_on(&mut self) {
-        self.in_flight = std::mem::take(&mut self.suspect);
-        self.in_flight_bytes = self.in_flight.iter().map(|sent| sent.bytes).sum();
-        self.next = self.in_flight.back().map_or(self.next, |sent| sent.end);
-        self.allowance = u64::MAX;
+        if let Some(at) = self.resume_at.take() {
+            self.queue.go_on();
+            self.next = at;
+        }
+        self.cwnd = u64::MAX;
     }
 
     /// When something about it is to be looked at.
@@ -337,16 +344,4 @@ impl Session {
         };
         resend.into_iter().chain(silence).min()
     }
-}
-
-/// Takes out what ends before `floor` or with it; returns its bytes.
-fn drop_before(frames: &mut VecDeque<InFlight>, floor: OrderNumber) -> usize {
-    let mut bytes = 0;
-    while let Some(first) = frames.front()
-        && first.end <= floor
-    {
-        bytes += first.bytes;
-        frames.pop_front();
-    }
-    bytes
 }

@@ -1,17 +1,25 @@
-//! What is to be appended to the log, in the order in which it has happened.
+//! What is to be appended to the log, in the order in which it was applied.
 
-use super::{Chunk, Mutant, OpenBatch, Write};
+use super::chunk::{Chunk, OpenBatch};
 use crate::wire::batch::{HEADER_LEN, Header, Kind};
 use crate::wire::record::{self, Record};
 use crate::wire::sessions::SessionEntry;
 use crate::wire::{Epoch, LogId, Name, OrderNumber};
 
+/// Something to append to the log.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// An encoded batch of session entries.
+    Sessions(Vec<u8>),
+    /// A batch of messages.
+    Messages(Chunk),
+}
+
 /// The batch that is being filled, and what was closed before it.
 #[derive(Debug)]
-pub(super) struct Appends {
+pub(super) struct Journal {
     log_id: LogId,
     epoch: Epoch,
-    durable: OrderNumber,
     open: OpenBatch,
     /// Entries of sessions that exist before the first message of `open`.
     entries: Vec<SessionEntry>,
@@ -20,14 +28,12 @@ pub(super) struct Appends {
     closed_bytes: usize,
 }
 
-impl Appends {
+impl Journal {
     pub(super) fn new(log_id: LogId, epoch: Epoch, next: OrderNumber) -> Self {
-        let open = OpenBatch::new(next);
         Self {
             log_id,
             epoch,
-            durable: next,
-            open,
+            open: OpenBatch::new(next),
             entries: Vec::new(),
             writes: Vec::new(),
             closed_bytes: 0,
@@ -67,17 +73,12 @@ impl Appends {
         self.open.is_empty() && self.entries.is_empty() && self.writes.is_empty()
     }
 
-    /// Notes that everything before `order` is on disk.
-    pub(super) fn synced(&mut self, order: OrderNumber) {
-        self.durable = order;
-    }
-
-    /// Orders a message; returns its number.
+    /// Adds a message; returns its number.
     pub(super) fn message(&mut self, record: Record<'_>) -> OrderNumber {
         self.open.push(record)
     }
 
-    /// Records a member that is new, or has acknowledged: true before the batch's messages.
+    /// Records a member that is new, or has moved on: true before the batch's messages.
     pub(super) fn changed(&mut self, entry: SessionEntry) {
         if self.entries.is_empty() {
             self.closed_bytes += HEADER_LEN;
@@ -86,53 +87,42 @@ impl Appends {
         self.entries.push(entry);
     }
 
-    /// Records that a member has left. What it published before must not be counted towards
-    /// whoever takes the name next, so the batch ends here; returns it.
-    pub(super) fn left(&mut self, mut entry: SessionEntry) -> Option<Chunk> {
-        let closed = self.close();
+    /// Records that a member has left. What it published before must not be counted towards the
+    /// next member of its name, so the batch ends here.
+    pub(super) fn left(&mut self, mut entry: SessionEntry) {
+        self.close();
         entry.member = false;
         self.changed(entry);
-        closed
     }
 
-    /// Closes the batch, if it has messages, and returns it.
-    pub(super) fn close(&mut self) -> Option<Chunk> {
+    /// Closes the batch; what is applied from now on goes into the next one.
+    fn close(&mut self) {
         if !self.entries.is_empty() {
             let entries = std::mem::take(&mut self.entries);
-            self.writes.push(Write::Sessions(self.encode(
-                Kind::Sessions,
-                &entries,
-                self.durable,
-            )));
+            let encoded = self.encode(Kind::Sessions, self.open.first(), &entries);
+            self.writes.push(Write::Sessions(encoded));
         }
-        let chunk = self.open.seal(self.durable, self.log_id, self.epoch)?;
-        self.closed_bytes += chunk.bytes().len();
-        self.writes.push(Write::Messages(chunk.clone()));
-        Some(chunk)
+        if let Some(chunk) = self.open.seal(self.log_id, self.epoch) {
+            self.closed_bytes += chunk.bytes().len();
+            self.writes.push(Write::Messages(chunk));
+        }
     }
 
-    /// Everything; whatever there is has been closed.
+    /// Everything that waits to be written.
     pub(super) fn take(&mut self) -> Vec<Write> {
-        assert!(
-            self.open.is_empty() && self.entries.is_empty(),
-            "close first"
-        );
+        self.close();
         self.closed_bytes = 0;
-        let mut writes = std::mem::take(&mut self.writes);
-        if Mutant::SendBeforeWrite.lives() {
-            self.writes.extend(writes.pop());
-        }
-        writes
+        std::mem::take(&mut self.writes)
     }
 
-    /// An encoded batch of all sessions, for the head of a segment.
+    /// An encoded batch of these sessions, for a checkpoint.
     pub(super) fn snapshot(&self, entries: &[SessionEntry]) -> Vec<u8> {
         assert!(self.is_empty(), "a snapshot stands between batches");
-        self.encode(Kind::Snapshot, entries, self.next())
+        self.encode(Kind::Snapshot, self.next(), entries)
     }
 
-    fn encode(&self, kind: Kind, entries: &[SessionEntry], durable: OrderNumber) -> Vec<u8> {
-        let length = HEADER_LEN + entries.iter().map(SessionEntry::encoded_len).sum::<usize>();
+    fn encode(&self, kind: Kind, first: OrderNumber, entries: &[SessionEntry]) -> Vec<u8> {
+        let length = Self::cost_of_entries(entries);
         let mut bytes = Vec::with_capacity(length);
         bytes.resize(HEADER_LEN, 0);
         for entry in entries {
@@ -142,8 +132,7 @@ impl Appends {
             kind,
             length,
             count: u32::try_from(entries.len()).expect("members are limited"),
-            first: self.open.first(),
-            durable,
+            first,
             log_id: self.log_id,
             epoch: self.epoch,
             body_checksum: 0,

@@ -1,6 +1,7 @@
 //! A chunk in the words of a fixed dialect: one frame a message.
 
-use super::{Chunk, Frames};
+use super::Frames;
+use crate::core::order::Chunk;
 use crate::wire::record::Record;
 use crate::wire::rendering::{self, Fidelity};
 use crate::wire::{Dialect, binary, json, raw};

@@ -12,8 +12,11 @@ pub enum Transport {
     Tcp,
 }
 
+/// Socket, number and name of a connection.
+pub(super) type ConnectionKey = (Transport, u64, Arc<[u8]>);
+
 /// A connection as its socket names it. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Route {
     /// The socket.
     pub transport: Transport,
@@ -27,6 +30,11 @@ pub struct Route {
 }
 
 impl Route {
+    /// What tells the connection from all others.
+    pub(super) fn key(&self) -> ConnectionKey {
+        (self.transport, self.connection, Arc::clone(&self.id))
+    }
+
     /// Whether both lead to the same connection.
     #[must_use]
     pub fn is_same_connection(&self, other: &Self) -> bool {

@@ -3,36 +3,24 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Chunk, Route, Undelivered};
+use super::{Route, Undelivered};
 use crate::wire::reply::Code;
 use crate::wire::{DecodeError, Dialect, Name, OrderNumber};
 
-/// Everything that is to be done since the last time, in the order of the fields.
-///
-/// Nothing in `sends` may leave before all of `writes` is durable: a message that somebody has
-/// seen or has had confirmed must have the same number after any crash.
+/// What may be done since the last time. What it gives out to send may always be sent: what
+/// rests on writes has waited for them to be committed.
 #[derive(Debug, Default)]
 pub struct Ready {
-    /// What to append to the log, in this order.
-    pub writes: Vec<Write>,
     /// What to hand to the sockets, in this order.
     pub sends: Vec<Outgoing>,
-    /// Connections to close: of plain TCP peers, and of peers whose key is not good for them.
+    /// Connections to close after that: of plain TCP peers, and of peers whose key is not good
+    /// for them.
     pub closes: Vec<Route>,
     /// Stretches of the log to read; each is answered by one
     /// [`Input::Loaded`](super::Input::Loaded).
     pub loads: Vec<OrderNumber>,
     /// What a person who reads the broker's log may want to know.
     pub events: Vec<Event>,
-}
-
-/// Something to append to the log.
-#[derive(Clone, Debug)]
-pub enum Write {
-    /// An encoded batch of session entries.
-    Sessions(Vec<u8>),
-    /// A batch of messages.
-    Messages(Chunk),
 }
 
 /// Frames for one or more connections, each of which gets them all, in order.
@@ -139,4 +127,8 @@ pub enum Event {
     Undelivered(Name, Undelivered),
     /// A stretch of the log could not be read.
     Unreadable(String),
+    /// The log is short of something: messages are refused, members are still served.
+    Short(String),
+    /// It is short of nothing any more.
+    RoomAgain,
 }

@@ -63,6 +63,16 @@ pub struct Grant {
     pub may: Actions,
 }
 
+impl Authority {
+    /// Whether a name belongs to a key.
+    pub(super) fn owns(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Open => false,
+            Self::Keys(grants) => grants.owned.contains(name),
+        }
+    }
+}
+
 impl Grants {
     /// What each of these keys is good for. A key that stands there twice has the names of both,
     /// and may do what both allow. A name can belong to two keys: that is how a key is exchanged.

@@ -1,0 +1,233 @@
+//! Applying commands. What is refused changes nothing; nothing here can fail.
+
+use super::command::{Command, Outcome, Rejection, Sit};
+use super::publisher::Verdict;
+use super::recovered::digest;
+use super::{Member, MemberId, Order, Position, Runs};
+use crate::wire::native::Publish;
+use crate::wire::record::{Flags, Record};
+use crate::wire::{ClientSequence, Name, OrderNumber, rendering};
+
+const JOINED: &str = " has joined the net";
+const LEFT: &str = " has left the net";
+/// Bytes of the longest notice besides the name in it.
+pub(super) const LONGEST_NOTICE: usize = JOINED.len();
+
+impl Order {
+    /// Applies a command at a time, in microseconds since 1970 (UTC).
+    pub fn apply(&mut self, wall: u64, command: Command<'_>) -> Outcome {
+        match command {
+            Command::Sit(sit) => self.sit(wall, &sit),
+            Command::Publish {
+                member,
+                publish,
+                count,
+            } => self.publish(wall, member, &publish, count),
+            Command::Say { member, payload } => self.say(wall, member, payload),
+            Command::Move(positions) => self.note(positions),
+            Command::Leave(member) => self.leave(wall, member),
+            Command::Own { member, key } => {
+                self.members.give(member, Some(key));
+                Outcome::Noted
+            }
+        }
+    }
+
+    fn sit(&mut self, wall: u64, sit: &Sit<'_>) -> Outcome {
+        let seat = sit.seat;
+        let unseated = |why| Outcome::Unseated { seat, why };
+        let Some(member) = self.by_name(sit.name.as_bytes()) else {
+            return (self.join(wall, sit)).map_or_else(unseated, seated(sit, true));
+        };
+        // Nobody comes back to a connection's session, and no connection takes another's.
+        let held = self.member(member).is_some_and(Member::is_transient);
+        if held || sit.transient {
+            return unseated(Rejection::taken());
+        }
+        seated(sit, false)(member)
+    }
+
+    /// Makes a member, and tells everybody in the order.
+    fn join(&mut self, wall: u64, sit: &Sit<'_>) -> Result<MemberId, Rejection> {
+        let longest = self.rules.name_bytes;
+        if sit.name.as_bytes().len() > longest {
+            let text = "the name is longer than the broker takes";
+            return Err(Rejection::limit(longest as u64, text));
+        }
+        if self.len() >= self.rules.members {
+            let text = "the broker has as many members as it takes";
+            return Err(Rejection::limit(self.rules.members as u64, text));
+        }
+        let position = Position {
+            dialect: sit.dialect,
+            delimited: sit.delimited,
+            floor: sit.start.unwrap_or(self.next().plus(1)),
+            heard: wall,
+        };
+        let member = Member::new(sit.name.clone(), sit.transient, position);
+        let entry = member.entry();
+        let id = self
+            .members
+            .insert(member)
+            .map_err(|_| Rejection::taken())?;
+        self.notice(wall, sit.name, JOINED);
+        // A name from before a crash of a peer that cannot come back is worth no entry.
+        if !sit.transient {
+            self.journal.changed(entry);
+        }
+        Ok(id)
+    }
+
+    fn leave(&mut self, wall: u64, id: MemberId) -> Outcome {
+        let Some(member) = self.members.remove(id) else {
+            return Outcome::Stale;
+        };
+        if !member.is_transient() {
+            self.journal.left(member.entry());
+        }
+        self.notice(wall, member.name(), LEFT);
+        Outcome::Left {
+            member: id,
+            name: member.name().clone(),
+        }
+    }
+
+    fn note(&mut self, positions: &[(MemberId, Position)]) -> Outcome {
+        for (id, position) in positions {
+            if let Some(member) = self.members.get_mut(*id) {
+                member.position = *position;
+                if !member.is_transient() {
+                    let entry = member.entry();
+                    self.journal.changed(entry);
+                }
+            }
+        }
+        Outcome::Noted
+    }
+
+    fn say(&mut self, wall: u64, id: MemberId, payload: &[u8]) -> Outcome {
+        let Some(member) = self.members.get(id) else {
+            return Outcome::Stale;
+        };
+        let most = self.rules.message_bytes;
+        if payload.len() > most {
+            let result = Err(Rejection::too_large(most));
+            return Outcome::Said { member: id, result };
+        }
+        let (flags, text) = rendering::split(member.name(), payload);
+        let order = self.journal.message(Record {
+            order: OrderNumber(0),
+            client_sequence: ClientSequence::NONE,
+            time: wall,
+            flags,
+            sender: member.name().as_bytes(),
+            payload: text,
+        });
+        let result = Ok(order);
+        Outcome::Said { member: id, result }
+    }
+
+    /// Orders what is new of a frame, and finds the numbers of what is known, up to the first
+    /// message that cannot have one: what follows that could not be ordered either.
+    fn publish(&mut self, wall: u64, id: MemberId, publish: &Publish<'_>, count: u32) -> Outcome {
+        let mut published = Published::default();
+        let oversized = self.oversized(publish);
+        let Some(member) = self.members.get_mut(id) else {
+            return Outcome::Stale;
+        };
+        if oversized.is_some() {
+            return published.outcome(id, oversized);
+        }
+        let name = member.name().clone();
+        let sequences = (publish.first.0..).map(ClientSequence);
+        for (sequence, payload) in sequences.zip(publish.payloads()).take(count as usize) {
+            let digest = digest(self.digest_seed, payload);
+            let order = match member.publisher.judge(sequence, digest) {
+                Verdict::New => {
+                    let order = self.journal.message(Record {
+                        order: OrderNumber(0),
+                        client_sequence: sequence,
+                        time: wall,
+                        flags: Flags::default(),
+                        sender: name.as_bytes(),
+                        payload,
+                    });
+                    let remember = self.rules.publish_window;
+                    member.publisher.ordered(order, digest, remember);
+                    published.ordered += 1;
+                    order
+                }
+                Verdict::Known(order) => {
+                    published.repeated += 1;
+                    order
+                }
+                Verdict::Reused => {
+                    return published.outcome(id, Some(Rejection::reused(sequence)));
+                }
+                Verdict::Forgotten => {
+                    return published.outcome(id, Some(Rejection::forgotten(sequence)));
+                }
+                Verdict::Gap { expected } => {
+                    return published.outcome(id, Some(Rejection::gap(expected)));
+                }
+            };
+            published.runs.push(sequence, order);
+        }
+        published.outcome(id, None)
+    }
+
+    /// Why a frame is refused as a whole.
+    fn oversized(&self, publish: &Publish<'_>) -> Option<Rejection> {
+        let window = self.rules.publish_window;
+        if publish.count > window {
+            let text = "more messages in a frame than may be unconfirmed";
+            return Some(Rejection::limit(u64::from(window), text));
+        }
+        let most = self.rules.message_bytes;
+        let mut payloads = publish.payloads();
+        let is_too_large = payloads.any(|payload| payload.len() > most);
+        is_too_large.then(|| Rejection::too_large(most))
+    }
+
+    /// Orders a notice of the broker's own.
+    fn notice(&mut self, wall: u64, name: &Name, what: &str) {
+        let text = [name.as_bytes(), what.as_bytes()].concat();
+        self.journal.message(Record {
+            order: OrderNumber(0),
+            client_sequence: ClientSequence::NONE,
+            time: wall,
+            flags: Flags::NOTICE,
+            sender: Name::server().as_bytes(),
+            payload: &text,
+        });
+    }
+}
+
+fn seated(sit: &Sit<'_>, is_new: bool) -> impl FnOnce(MemberId) -> Outcome {
+    let seat = sit.seat;
+    move |member| Outcome::Seated {
+        seat,
+        member,
+        is_new,
+    }
+}
+
+/// How far a publish frame has come.
+#[derive(Default)]
+struct Published {
+    runs: Runs,
+    ordered: u64,
+    repeated: u64,
+}
+
+impl Published {
+    fn outcome(self, member: MemberId, stopped: Option<Rejection>) -> Outcome {
+        Outcome::Published {
+            member,
+            runs: self.runs,
+            ordered: self.ordered,
+            repeated: self.repeated,
+            stopped,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The one place where commands are applied, and what follows from them for this broker's
+//! connections.
+//!
+//! A broker that is alone applies a command where it is decided. What follows is worked out from
+//! the outcome only, as it would be if others had to apply the command first.
+
+use super::commits::About;
+use super::{Event, Route, Sequencer};
+use crate::core::order::{Command, MemberId, Order, Outcome, Rejection, Runs, Seat};
+use crate::core::{Now, Time};
+use crate::wire::native::Start;
+use crate::wire::reply::Welcome;
+use crate::wire::{Dialect, Name};
+
+/// A peer that has asked for a name.
+#[derive(Debug)]
+pub(super) struct Sitting {
+    pub(super) seat: Seat,
+    pub(super) route: Route,
+    pub(super) dialect: Dialect,
+    pub(super) start: Start,
+    pub(super) receives: bool,
+}
+
+impl Sequencer {
+    /// Applies a command, and does what follows from it.
+    pub(super) fn decide(&mut self, now: Now, command: Command<'_>) {
+        let outcome = self.order.apply(now.wall, command);
+        self.follow(now, outcome);
+    }
+
+    fn follow(&mut self, now: Now, outcome: Outcome) {
+        match outcome {
+            Outcome::Seated {
+                seat,
+                member,
+                is_new,
+            } => {
+                if let Some(sitting) = self.take_sitting(seat) {
+                    self.seated(now, member, is_new, sitting);
+                }
+            }
+            Outcome::Unseated { seat, why } => {
+                if let Some(sitting) = self.take_sitting(seat) {
+                    self.refuse(&sitting.route, sitting.dialect, why);
+                }
+            }
+            Outcome::Published {
+                member,
+                runs,
+                ordered,
+                repeated,
+                stopped,
+            } => {
+                self.counters.ordered += ordered;
+                self.counters.repeated += repeated;
+                self.owe_confirmations(member, runs);
+                if let Some(why) = stopped {
+                    // What comes before it in the frame is ordered, and its sender hears so first.
+                    self.confirm(member);
+                    self.refuse_member(member, why);
+                }
+            }
+            Outcome::Said { result: Ok(_), .. } => self.counters.ordered += 1,
+            Outcome::Said {
+                member,
+                result: Err(why),
+            } => self.refuse_member(member, why),
+            Outcome::Left { member, name } => self.left(now.time, member, name),
+            Outcome::Noted | Outcome::Stale => {}
+        }
+    }
+
+    fn take_sitting(&mut self, seat: Seat) -> Option<Sitting> {
+        let place = self
+            .sitting
+            .iter()
+            .position(|sitting| sitting.seat == seat)?;
+        Some(self.sitting.swap_remove(place))
+    }
+
+    /// A peer has its name: its session is bound to its connection.
+    fn seated(&mut self, now: Now, id: MemberId, is_new: bool, sitting: Sitting) {
+        let Sitting {
+            route,
+            dialect,
+            start,
+            receives,
+            ..
+        } = sitting;
+        if is_new {
+            let member = self.order.member(id).expect("it has just joined");
+            self.sessions.insert(id, super::Session::new(member, now));
+            let name = self.sessions.get(id).name.clone();
+            self.events.push(Event::Joined(name, dialect));
+            self.counters.joined += 1;
+        } else {
+            self.come_back(id, start, &route, dialect);
+            if dialect == Dialect::Native {
+                self.mark_to_save(now, id);
+            }
+        }
+        let delimited = route.delimited;
+        self.attach(now, id, route.clone());
+        if dialect != Dialect::Native {
+            return;
+        }
+        let session = self.sessions.get_mut(id);
+        session.dialect = Dialect::Native;
+        session.delimited = delimited;
+        session.receives = receives;
+        session.heard = now;
+        session.served_after = self.commits.latest(self.order.has_pending());
+        self.welcome(id, !is_new, &route);
+    }
+
+    /// Tells a peer who it is, once all that the welcome says is committed.
+    fn welcome(&mut self, id: MemberId, resumed: bool, route: &Route) {
+        let member = self.order.member(id).expect("it has its name");
+        let welcome = Welcome {
+            resumed,
+            epoch: self.order.epoch(),
+            log_id: self.order.log_id(),
+            begin: self.sessions.get(id).next,
+            end: self.order.next(),
+            last_sequence: member.last_sequence(),
+            publish_window: self.limits.publish_window,
+            largest_message: u32::try_from(self.limits.message_bytes).unwrap_or(u32::MAX),
+        };
+        self.answer(route, welcome.encode(), About::Welcome(id));
+    }
+
+    fn left(&mut self, now: Time, id: MemberId, name: Name) {
+        if let Some(session) = self.sessions.find_mut(id)
+            && !std::mem::replace(&mut session.marks.to_show, true)
+        {
+            self.marked.to_show.push(id);
+        }
+        self.sessions.remove(now, id);
+        self.events.push(Event::Left(name));
+        self.counters.left += 1;
+    }
+
+    /// Notes what is to be confirmed to a member.
+    fn owe_confirmations(&mut self, id: MemberId, runs: Runs) {
+        let Some(session) = self.sessions.find_mut(id) else {
+            return;
+        };
+        if runs.is_empty() {
+            return;
+        }
+        session.confirms.append(runs);
+        if !std::mem::replace(&mut session.marks.to_confirm, true) {
+            self.marked.to_confirm.push(id);
+        }
+    }
+
+    fn refuse_member(&mut self, id: MemberId, why: Rejection) {
+        let Some(session) = self.sessions.find(id) else {
+            return;
+        };
+        if let Some(route) = session.route.clone() {
+            let dialect = session.dialect;
+            self.refuse(&route, dialect, why);
+        }
+    }
+
+    /// Whether there is room in the log to say that a name has joined or left.
+    pub(super) fn has_room_for_notice(&self, name: &Name) -> bool {
+        self.fits(Order::cost_of_notice(name))
+    }
+}
