@@ -68,6 +68,12 @@ mutants! {
     ForgetOldest,
     /// M24: a commit is reported that the log has not made.
     ReportUncommitted,
+    /// M25: a goodbye is answered before the position that it stands for is committed.
+    GoodbyeAtOnce,
+    /// M26: what was handed over before sending went back is taken to have left the queue.
+    RewindFreesQueue,
+    /// M27: what could not be read is not asked for again by time.
+    ForgetReads,
 }
 
 #[cfg(not(feature = "mutants"))]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::log::Shortage;
 use super::medium::File;
+use super::shortage::Shortage;
 
 /// How long a shortage is left alone, at first and at most.
 const RETRY_MIN: Duration = Duration::from_millis(250);

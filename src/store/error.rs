@@ -60,7 +60,7 @@ pub enum Error {
     NotEmpty(PathBuf),
     /// There is no log yet, and no room to begin one.
     #[error("no space for the log: {0}")]
-    NoSpace(super::log::Shortage),
+    NoSpace(super::shortage::Shortage),
     /// The medium refused.
     #[error("cannot {doing} {}: {source}", file.display())]
     Io {

@@ -1,9 +1,9 @@
 //! What a log is to the rest of the broker, wherever it lies.
 
-use std::io;
 use std::ops::Range;
 
 use super::Error;
+use super::shortage::Shortage;
 use crate::core::{Chunk, Index, Recovered, Write};
 use crate::wire::{LogId, OrderNumber};
 
@@ -78,11 +78,6 @@ pub struct Room {
     pub shortage: Option<Shortage>,
 }
 
-/// Something that is not to be had now and will be: space, descriptors, memory.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Shortage(pub io::Error);
-
 /// Why something was not appended.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -121,31 +116,4 @@ pub struct Opened {
     pub recovered: Recovered,
     /// What was cut off, for people to hear of.
     pub repair: Option<super::Repair>,
-}
-
-impl Shortage {
-    /// Takes an error of the medium for a shortage if it is one.
-    ///
-    /// # Errors
-    /// The error itself, if it does not pass.
-    pub(super) fn of(error: io::Error) -> Result<Self, io::Error> {
-        use rustix::io::Errno;
-        let passing = [
-            Errno::NOSPC,
-            Errno::DQUOT,
-            Errno::MFILE,
-            Errno::NFILE,
-            Errno::NOMEM,
-            Errno::AGAIN,
-        ];
-        let number = Errno::from_io_error(&error);
-        let is_passing = number.is_some_and(|number| passing.contains(&number))
-            || error.kind() == io::ErrorKind::StorageFull
-            || error.kind() == io::ErrorKind::OutOfMemory;
-        if is_passing {
-            Ok(Self(error))
-        } else {
-            Err(error)
-        }
-    }
 }

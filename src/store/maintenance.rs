@@ -12,9 +12,9 @@ use std::time::Instant;
 use super::Error;
 use super::chores::{Done, Next, State, Task};
 use super::filling::fill;
-use super::log::Shortage;
 use super::medium::{File, Medium};
 use super::segment::FILLING;
+use super::shortage::Shortage;
 
 pub(super) use super::chores::{Job, Readiness};
 

@@ -8,6 +8,7 @@
 mod apply;
 mod chunk;
 mod command;
+mod cost;
 mod journal;
 mod member;
 mod members;
@@ -17,8 +18,7 @@ mod runs;
 
 use self::journal::Journal;
 use self::members::Members;
-use crate::wire::sessions::SessionEntry;
-use crate::wire::{Epoch, LogId, Name, OrderNumber, PublicKey};
+use crate::wire::{Epoch, LogId, OrderNumber, PublicKey};
 
 pub use chunk::{Chunk, OpenBatch};
 pub use command::{Command, Outcome, Rejection, Seat, Sit};
@@ -158,24 +158,5 @@ impl Order {
             lasting.map(|(_, member)| member.whole_entry()).collect()
         };
         self.journal.snapshot(&entries)
-    }
-
-    /// The most bytes that one more message of a sender adds to the log.
-    #[must_use]
-    pub fn cost_of_message(sender: &Name, payload_bytes: usize) -> usize {
-        Journal::cost_of_message(sender, payload_bytes)
-    }
-
-    /// The most bytes that a member's joining or leaving adds to the log.
-    #[must_use]
-    pub fn cost_of_notice(name: &Name) -> usize {
-        let text = name.as_bytes().len() + apply::LONGEST_NOTICE;
-        Self::cost_of_message(&Name::server(), text) + Self::cost_of_entry(name)
-    }
-
-    /// The most bytes that noting one position adds to the log.
-    #[must_use]
-    pub fn cost_of_entry(name: &Name) -> usize {
-        crate::wire::batch::HEADER_LEN + SessionEntry::len_without_runs(name)
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::authority::{Authority, Grants};
-use super::hear::Heard;
+use super::heard::Heard;
 use super::timers::Timer;
 use super::{Proof, Route, Sequencer, rejection};
 use crate::core::order::{Command, Member, MemberId, Rejection};

@@ -5,22 +5,12 @@
 //! the outcome only, as it would be if others had to apply the command first.
 
 use super::commits::About;
+use super::sitting::Sitting;
 use super::{Event, Route, Sequencer};
 use crate::core::order::{Command, MemberId, Order, Outcome, Rejection, Runs, Seat};
 use crate::core::{Now, Time};
-use crate::wire::native::Start;
 use crate::wire::reply::Welcome;
 use crate::wire::{Dialect, Name};
-
-/// A peer that has asked for a name.
-#[derive(Debug)]
-pub(super) struct Sitting {
-    pub(super) seat: Seat,
-    pub(super) route: Route,
-    pub(super) dialect: Dialect,
-    pub(super) start: Start,
-    pub(super) receives: bool,
-}
 
 impl Sequencer {
     /// Applies a command, and does what follows from it.

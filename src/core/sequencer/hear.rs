@@ -1,6 +1,7 @@
 //! What peers say, and who they are.
 
 use super::commits::About;
+use super::heard::Heard;
 use super::membership::DISK_FULL;
 use super::session::Life;
 use super::{Event, Packet, Route, Sequencer, Transport, rejection};
@@ -9,15 +10,6 @@ use crate::core::{Mutant, Now};
 use crate::wire::native::{self, Goodbye, Start};
 use crate::wire::reply::{Code, Refusal};
 use crate::wire::{Acked, ClientMessage, DecodeError, Dialect, Name, binary, decode, dialect_of};
-
-/// A packet, and the session that its connection is bound to.
-#[derive(Clone, Copy)]
-pub(super) struct Heard<'a> {
-    pub(super) packet: Packet<'a>,
-    /// What its first byte says that it is.
-    pub(super) dialect: Option<Dialect>,
-    pub(super) speaker: Option<MemberId>,
-}
 
 impl Sequencer {
     /// A ZeroMQ peer has sent a message.
@@ -101,7 +93,12 @@ impl Sequencer {
                 self.decide(now, Command::Move(&[(id, position)]));
             }
         }
-        self.answer(&route, goodbye.encode(), About::Done);
+        let about = if Mutant::GoodbyeAtOnce.lives() {
+            About::Other
+        } else {
+            About::Done
+        };
+        self.answer(&route, goodbye.encode(), about);
     }
 
     /// A peer of the binary or JSON dialect speaks; what is heard first makes it a member.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::commits::About;
-use super::decide::Sitting;
-use super::hear::Heard;
+use super::heard::Heard;
 use super::session::{Life, Session};
+use super::sitting::Sitting;
 use super::{Event, Packet, Route, Sequencer, Transport, rejection};
 use crate::core::order::{Command, MemberId, Rejection, Runs, Seat, Sit};
 use crate::core::{Mutant, Now};

@@ -10,7 +10,7 @@
 //! * `hear.rs`: what peers say; `admission.rs`: who is let in, where keys decide that.
 //! * `membership.rs`: coming, being superseded, going; `publish.rs`: messages.
 //! * `decide.rs`: where commands are applied, and what follows from them.
-//! * `deliver.rs`: feeding members, acknowledgements, resending; `reading.rs`: from the log.
+//! * `deliver.rs`: feeding members, acknowledgements, resending; `loading.rs`: from the log.
 //! * `commits.rs`: what waits for the log.
 
 mod admission;
@@ -22,9 +22,13 @@ mod deliver;
 mod frames;
 mod guests;
 mod hear;
+mod heard;
+mod index;
 mod input;
 mod limits;
+mod loading;
 mod marked;
+mod marking;
 mod membership;
 mod outbox;
 mod publish;
@@ -34,6 +38,7 @@ mod route;
 mod send_queue;
 mod session;
 mod sessions;
+mod sitting;
 mod status;
 mod timers;
 
@@ -41,13 +46,13 @@ use std::collections::VecDeque;
 
 use self::backlog::Backlog;
 use self::commits::{About, Commits};
-use self::decide::Sitting;
 use self::guests::GuestNames;
 use self::marked::Marked;
 use self::outbox::Outbox;
 use self::reading::Reading;
 use self::session::Session;
 use self::sessions::Sessions;
+use self::sitting::Sitting;
 use self::timers::{Timer, Timers};
 use super::order::{MemberId, Order, Recovered, Rejection};
 use super::{Now, Time};
@@ -55,8 +60,8 @@ use crate::wire::reply::{Code, Refusal};
 use crate::wire::{Dialect, Epoch, LogId, OrderNumber};
 
 pub use authority::{Actions, Authority, Grant, Grants};
-pub use commits::{Index, Writes};
 pub use guests::Seed;
+pub use index::{Index, Writes};
 pub use input::{Input, LoadError, Packet, Proof, Undelivered};
 pub use limits::Limits;
 pub use ready::{Event, Frames, Outgoing, Ready};

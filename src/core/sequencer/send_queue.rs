@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 
 use super::Limits;
-use crate::core::Time;
+use crate::core::{Mutant, Time};
 use crate::wire::OrderNumber;
 
 /// See the module.
@@ -116,6 +116,9 @@ impl SendQueue {
 
     /// Sending goes back: what was handed over is perhaps lost, and perhaps still queued.
     pub(super) fn go_back(&mut self) {
+        if Mutant::RewindFreesQueue.lives() {
+            *self = Self::default();
+        }
         self.suspect_from.get_or_insert(self.fresh_from);
         self.run += 1;
         self.fresh_from = self.run;

@@ -25,6 +25,8 @@ struct Door {
     floor: u64,
     /// The highest that it ever was.
     highest: Option<u64>,
+    /// Its floor when its goodbye was answered: no crash takes that back.
+    farewell: Option<u64>,
     /// Whether the floor may lie below what it was: the member said so, or the broker forgot.
     may_fall: bool,
 }
@@ -71,6 +73,10 @@ impl Doors {
                 let door = self.door(who);
                 door.most = door.most.map(|most| most.max(*to));
             }
+            Event::Farewell { who } => {
+                let door = self.door(who);
+                door.farewell = Some(door.floor);
+            }
             Event::Gone { who } => {
                 self.doors.remove(who);
             }
@@ -93,6 +99,7 @@ impl Door {
             Said::Hello { resume } => {
                 self.connection = Some(connection.to_owned());
                 if let Some(resume) = resume {
+                    self.farewell = None;
                     self.most = self.most.map(|_| resume);
                     self.may_fall = true;
                 }
@@ -123,6 +130,10 @@ impl Door {
         let most = *self.most.get_or_insert(floor);
         if floor > most {
             let what = format!("{who} has acknowledged what is before {most}, not before {floor}");
+            return broken(AckSoundness, what);
+        }
+        if let Some(kept) = self.farewell.filter(|&kept| floor < kept) {
+            let what = format!("{who} went at {kept}, was told so, and is taken for {floor}");
             return broken(AckSoundness, what);
         }
         if floor < self.floor && !self.may_fall {

@@ -116,6 +116,8 @@ pub enum Event {
     },
     /// The broker lets a member go on with `to`, since it no longer keeps what is before.
     Trims { who: String, to: u64 },
+    /// The broker answers a member's goodbye: its position is kept, whatever happens.
+    Farewell { who: String },
     /// The broker knows a member no longer.
     Gone { who: String },
 

@@ -10,7 +10,10 @@ use std::time::Duration;
 use orden::core::{Transport, Undelivered};
 
 use crate::simulation::dice::Dice;
+use crate::simulation::direction::Direction;
+use crate::simulation::plan::Plan;
 use crate::simulation::queue::{Happening, Queue};
+use crate::simulation::queued::{QueueJudge, Queued};
 
 /// A peer's socket, by its place in the list of all there ever were.
 pub(crate) type SocketId = usize;
@@ -27,6 +30,8 @@ struct Socket {
     transport: Transport,
     /// Whether frames wait for a connection, as they do unless `ZMQ_IMMEDIATE` is set.
     patient: bool,
+    /// Whether its owner reads at all.
+    reads: bool,
     waiting: VecDeque<Vec<u8>>,
     state: State,
 }
@@ -48,37 +53,8 @@ struct Connection {
     is_cut: bool,
     up: Direction,
     down: Direction,
-}
-
-/// Frames on their way in one direction.
-#[derive(Debug, Default)]
-struct Direction {
-    sent: u64,
-    arrived: u64,
-    /// How many will arrive in all, once it is known.
-    limit: Option<u64>,
-    /// When the last one arrives.
-    last: Time,
-}
-
-impl Direction {
-    /// Puts a frame on its way; says when it arrives.
-    fn send(&mut self, now: Time, delay: Duration) -> (u64, Time) {
-        self.last = self.last.max(now + delay);
-        self.sent += 1;
-        (self.sent, self.last)
-    }
-
-    /// Whether a frame that is due arrives.
-    fn arrives(&mut self, number: u64) -> bool {
-        self.arrived = number;
-        self.limit.is_none_or(|limit| number <= limit)
-    }
-
-    fn cut(&mut self, dice: &mut Dice) {
-        let limit = dice.between(self.arrived, self.sent);
-        self.limit = Some(self.limit.map_or(limit, |before| before.min(limit)));
-    }
+    /// Frames of messages in its queue.
+    queued: Queued,
 }
 
 /// A socket that has just connected.
@@ -103,19 +79,21 @@ pub(crate) struct Network {
     pub(crate) clogged: u64,
     /// The number in the last routing id that was made up.
     made_up: u32,
+    judge: QueueJudge,
 }
 
 impl Network {
-    pub(crate) fn new(mut dice: Dice, delay_micros: (u64, u64), pipe_frames: usize) -> Self {
+    pub(crate) fn new(mut dice: Dice, plan: &Plan) -> Self {
         Self {
+            judge: QueueJudge::new(&plan.limits),
             // So that some worlds see the numbers go round.
             made_up: u32::MAX - u32::try_from(dice.below(100)).expect("it fits"),
             dice,
             sockets: Vec::new(),
             connections: Vec::new(),
             routes: BTreeMap::new(),
-            delay_micros,
-            pipe_frames: pipe_frames as u64,
+            delay_micros: plan.delay_micros,
+            pipe_frames: plan.pipe_frames as u64,
             clogged: 0,
         }
     }
@@ -135,11 +113,17 @@ impl Network {
             key,
             transport,
             patient,
+            reads: true,
             waiting: VecDeque::new(),
             state: State::Dialing,
         });
         self.dial(socket, queue);
         socket
+    }
+
+    /// The socket's owner reads nothing from now on.
+    pub(crate) fn stop_reading(&mut self, socket: SocketId) {
+        self.sockets[socket].reads = false;
     }
 
     /// The peer's process is gone, or wants another socket. Of what it sent some still arrives.
@@ -178,6 +162,7 @@ impl Network {
         transport: Transport,
         key: &[u8],
         frame: Vec<u8>,
+        holds_messages: bool,
         queue: &mut Queue,
     ) -> Result<(), Undelivered> {
         let delay = self.delay();
@@ -188,14 +173,20 @@ impl Network {
             return Err(Undelivered::Full);
         }
         let (number, at) = down.send(queue.now(), delay);
-        queue.add(
-            at,
-            Happening::ToPeer {
-                connection,
-                number,
-                frame,
-            },
-        );
+        if holds_messages {
+            let queued = &mut self.connections[connection].queued;
+            self.judge.take(queued, number, frame.len(), queue.now());
+        }
+        if self.sockets[self.connections[connection].socket].reads {
+            queue.add(
+                at,
+                Happening::ToPeer {
+                    connection,
+                    number,
+                    frame,
+                },
+            );
+        }
         Ok(())
     }
 
@@ -219,6 +210,7 @@ impl Network {
         number: u64,
     ) -> Option<(usize, SocketId)> {
         let link = &mut self.connections[connection];
+        link.queued.left(number);
         let open = self.sockets[link.socket].state != State::Closed;
         let arrives = link.down.arrives(number) && open;
         arrives.then(|| (self.sockets[link.socket].peer, link.socket))
@@ -247,6 +239,7 @@ impl Network {
             is_cut: false,
             up: Direction::default(),
             down: Direction::default(),
+            queued: Queued::default(),
         });
         let up = &mut self.sockets[socket];
         up.state = State::Up(connection);

@@ -72,7 +72,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let plan = Plan::draw(&mut dice);
-        let network = Network::new(dice.split(), plan.delay_micros, plan.pipe_frames);
+        let network = Network::new(dice.split(), &plan);
         let broker = Broker::new(&plan, dice.split());
         let mut peers = Vec::new();
         for _ in 0..plan.natives {

@@ -145,7 +145,8 @@ impl Door {
     }
 
     /// The machine wants a frame sent.
-    pub(crate) fn serves(&mut self, to: &Route, frame: &[u8], stage: &mut Stage) {
+    /// Says whether it holds messages.
+    pub(crate) fn serves(&mut self, to: &Route, frame: &[u8], stage: &mut Stage) -> bool {
         if let Ok(BrokerMessage::Welcome(welcome)) = reply::decode(frame)
             && let Some(oldest) = self.asked_for_all.remove(&*to.id)
         {
@@ -155,10 +156,13 @@ impl Door {
                 "a member that asks for all there is begins at {begin}, but {oldest} is the oldest"
             );
         }
+        if let (Ok(BrokerMessage::Goodbye), Some(who)) = (reply::decode(frame), self.who(&to.id)) {
+            stage.note(Event::Farewell { who });
+        }
         let end = end_of(frame);
         stage.told.extend(end.map(|end| (stage.queue.now(), end)));
         let Some(who) = self.who(&to.id) else {
-            return;
+            return end.is_some();
         };
         if let Some(end) = end {
             let connection = label(&to.id);
@@ -168,6 +172,7 @@ impl Door {
                 end,
             });
         }
+        end.is_some()
     }
 
     /// The name behind a connection, if it is an honest one's and not one that libzmq has made up.

@@ -1,6 +1,7 @@
 //! The broker in a simulation: the real machine and the real log on a simulated disk, driven as
 //! the sequencer thread drives them, and killed wherever it hurts.
 
+mod arrival;
 mod door;
 mod serving;
 mod slow_log;
@@ -9,11 +10,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orden::commit::Sync;
-use orden::core::{Limits, LoadError, Now, Sequencer, Time, Transport, Undelivered};
+use orden::core::{Limits, LoadError, Now, Sequencer, Time};
 use orden::store::{self, Error, Identity, Options, Run};
 use orden::wire::sessions::SessionEntry;
 use orden::wire::{LogId, OrderNumber};
 
+pub(crate) use self::arrival::Arrival;
 use self::serving::Serving;
 use crate::checker::history::Event;
 use crate::simulated_disk::{Fault as DiskFault, Leaves, SimulatedDisk};
@@ -83,39 +85,6 @@ impl From<Error> for Died {
     fn from(error: Error) -> Self {
         Self::Log(error)
     }
-}
-
-/// Something that reaches the broker.
-#[derive(Debug)]
-pub(crate) enum Arrival {
-    /// A ZeroMQ peer's message.
-    Packet {
-        id: Vec<u8>,
-        delimited: bool,
-        body: Vec<u8>,
-        excess: bool,
-    },
-    /// A plain TCP peer's beginning, bytes and end.
-    Connected {
-        id: Vec<u8>,
-    },
-    Bytes {
-        id: Vec<u8>,
-        bytes: Vec<u8>,
-    },
-    Disconnected {
-        id: Vec<u8>,
-    },
-    /// A frame that a socket did not take.
-    Undelivered {
-        to: orden::core::Route,
-        why: Undelivered,
-    },
-    /// A stretch of the log, or why there is none.
-    Loaded {
-        from: OrderNumber,
-        result: Result<orden::core::Chunk, LoadError>,
-    },
 }
 
 /// Opens the log on a disk.
@@ -408,21 +377,5 @@ impl Broker {
         network.broker_gone(silent, queue);
         let pause = self.dice.millis(1, 2_000);
         queue.add(queue.now() + pause, Happening::BrokerStarts);
-    }
-}
-
-impl Arrival {
-    /// A frame that came over a connection of this kind.
-    pub(crate) fn of(transport: Transport, id: Vec<u8>, frame: Vec<u8>) -> Self {
-        match transport {
-            Transport::Tcp => Self::Bytes { id, bytes: frame },
-            // The first byte says what a peer in a simulation put around its message.
-            Transport::Zmq => Self::Packet {
-                id,
-                delimited: frame[0] & 1 != 0,
-                excess: frame[0] & 2 != 0,
-                body: frame[1..].to_vec(),
-            },
-        }
     }
 }
