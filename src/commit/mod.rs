@@ -92,7 +92,9 @@ impl CommitLoop {
     /// # Errors
     /// Those of the log. What it holds is safe, and nobody was told of anything that it does not.
     pub fn step(&mut self, now: Now, input: Input<'_>) -> Result<(), Error> {
-        self.rest()?;
+        if !std::mem::replace(&mut self.is_measured, true) {
+            self.make_room()?;
+        }
         self.machine.step(now, input);
         Ok(())
     }
@@ -125,8 +127,11 @@ impl CommitLoop {
     /// # Errors
     /// As [`step`](Self::step).
     pub fn rest(&mut self) -> Result<(), Error> {
-        if !std::mem::replace(&mut self.is_measured, true) {
+        if !self.is_measured {
             self.make_room()?;
+            // What passes may have passed before the next message comes, and that one must not be
+            // refused for it.
+            self.is_measured = !self.is_short;
         }
         Ok(())
     }

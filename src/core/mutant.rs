@@ -70,9 +70,7 @@ mutants! {
     ReportUncommitted,
     /// M25: a goodbye is answered before the position that it stands for is committed.
     GoodbyeAtOnce,
-    /// M26: what was handed over before sending went back is taken to have left the queue.
-    RewindFreesQueue,
-    /// M27: what could not be read is not asked for again by time.
+    /// M26: what could not be read is not asked for again by time.
     ForgetReads,
 }
 

@@ -115,7 +115,12 @@ impl State {
 
     pub(super) fn note(&mut self, done: Done, now: Option<Instant>) {
         match done {
-            Done::Well => self.retry = None,
+            Done::Well => {
+                self.retry = None;
+                if matches!(self.next, Next::Filling) && self.stop {
+                    self.next = Next::None;
+                }
+            }
             Done::Filled(file, bytes) => {
                 self.retry = None;
                 self.next = Next::Ready(file, bytes);

@@ -114,18 +114,21 @@ pub fn check_on(medium: &dyn Medium) -> Result<Report, Error> {
             report.problems.extend(joins.err());
         }
         report.log_id.get_or_insert(header.identity.log_id);
+        // A broker may have let go of this one and of those behind it meanwhile.
+        let mut is_kept = true;
         let mut look = Look::new(medium, &segment);
         let mut problem = look.run(waiting.is_empty())?;
         if waiting.is_empty() {
-            let later = survey::list_all(medium)?.into_iter();
-            waiting.extend(later.filter(|&later| later > sequence));
+            let later = survey::list_all(medium)?;
+            is_kept = later.contains(&sequence);
+            waiting.extend(later.into_iter().filter(|&later| later > sequence));
             if !waiting.is_empty() {
                 // It was continued meanwhile, and is now complete.
                 look = Look::new(medium, &segment);
                 problem = look.run(false)?;
             }
         }
-        if problem.is_some() {
+        if problem.is_some() || !is_kept {
             previous = None;
         }
         report.epoch = report.epoch.max(look.epoch);

@@ -233,6 +233,7 @@ impl Shared {
         let (result, doing, name) = match &task {
             Task::Fill(bytes) => match fill(&*self.medium, *bytes, is_over) {
                 Ok(file) => return Done::Filled(file, *bytes),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Done::Well,
                 Err(error) => (Err(error), "prepare", FILLING.to_owned()),
             },
             Task::Job(Job::Remove(name)) => (self.remove(name), "remove", name.clone()),

@@ -20,6 +20,7 @@ impl Sequencer {
             // A program that was restarted: it goes on after its last ACK.
             Acked::Nothing => {
                 session.rewind(session.floor);
+                session.queue.restarted(now.time);
                 true
             }
             Acked::UpTo(order) if order >= session.sent && Mutant::BelieveAckAhead.lives() => {

@@ -11,10 +11,14 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::Limits;
-use crate::core::{Mutant, Time};
+use crate::core::Time;
 use crate::wire::OrderNumber;
+
+/// How often a peer that says that it was restarted is believed.
+const RESTART_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -32,6 +36,10 @@ pub(super) struct SendQueue {
     frames: u64,
     /// When something was last handed over.
     newest: Time,
+    /// Whether the peer has said that it was restarted, and so has a connection of its own.
+    is_restarted: bool,
+    /// When a restart was believed last.
+    believed: Time,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -116,9 +124,6 @@ impl SendQueue {
 
     /// Sending goes back: what was handed over is perhaps lost, and perhaps still queued.
     pub(super) fn go_back(&mut self) {
-        if Mutant::RewindFreesQueue.lives() {
-            *self = Self::default();
-        }
         self.suspect_from.get_or_insert(self.fresh_from);
         self.run += 1;
         self.fresh_from = self.run;
@@ -150,10 +155,28 @@ impl SendQueue {
         }
     }
 
+    /// The peer says that it was restarted, and holds nothing. A routing id of its own does not
+    /// tell whether its connection is another one, so that is believed now and then only: a peer
+    /// that says so without a pause must not fill the broker's memory.
+    pub(super) fn restarted(&mut self, now: Time) {
+        self.is_restarted = true;
+        self.believe(now);
+    }
+
+    fn believe(&mut self, now: Time) {
+        if self.is_restarted && now.since(self.believed) >= RESTART_EVERY {
+            *self = Self {
+                believed: now,
+                ..Self::default()
+            };
+        }
+    }
+
     /// Forgets what was handed over so long ago that it was read, or its connection ended by
     /// heartbeats: a peer that has lost everything, and cannot be told from one that reads
     /// nothing, is served again.
     pub(super) fn expire(&mut self, now: Time, limits: &Limits) {
+        self.believe(now);
         if self.is_expired(now, limits) {
             *self = Self::default();
         }

@@ -84,7 +84,7 @@ impl Hostile {
         let Stage { network, queue, .. } = &mut *stage;
         let patient = self.dice.chance(500);
         let socket = network.open(self.index, self.transport, key, patient, queue);
-        self.reads = self.dice.chance(700);
+        self.reads = true;
         if !self.reads {
             network.stop_reading(socket);
         }
@@ -142,8 +142,7 @@ impl Hostile {
                 start,
                 ..self.hello()
             };
-            let ack = binary::encode_ack(Acked::Nothing).to_vec();
-            return self.dice.pick(&[hello.encode(), ack]);
+            return hello.encode();
         }
         let mut frame = if self.unstructured {
             let length = self.dice.count(0, 80);
