@@ -8,11 +8,11 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use orden::core::{Chunk, OpenBatch};
+use orden::core::{Chunk, Index, OpenBatch, Write};
 use orden::store::{self, Log, Options};
 use orden::wire::batch::{self, Kind};
 use orden::wire::record::{Flags, Record};
-use orden::wire::{ClientSequence, Epoch, OrderNumber};
+use orden::wire::{ClientSequence, Epoch, LogId, OrderNumber};
 
 const PAYLOAD: [u8; 120] = [b'x'; 120];
 const TABLE: redb::TableDefinition<u64, &[u8]> = redb::TableDefinition::new("log");
@@ -38,19 +38,18 @@ fn chunk(log: &dyn Log, first: u64, count: u64) -> Chunk {
     for order in first..first + count {
         open.push(record(order));
     }
-    let chunk = open.seal(OrderNumber(first), log.log_id(), Epoch(1));
+    let chunk = open.seal(log.log_id(), Epoch(1));
     chunk.expect("count is not 0")
 }
 
-fn snapshot(log: &dyn Log, next: u64) -> Vec<u8> {
+fn snapshot(log_id: LogId, next: u64) -> Vec<u8> {
     let mut bytes = vec![0; batch::HEADER_LEN];
     batch::Header {
         kind: Kind::Snapshot,
         length: bytes.len(),
         count: 0,
         first: OrderNumber(next),
-        durable: OrderNumber(next),
-        log_id: log.log_id(),
+        log_id,
         epoch: Epoch(1),
         body_checksum: 0,
     }
@@ -59,14 +58,11 @@ fn snapshot(log: &dyn Log, next: u64) -> Vec<u8> {
 }
 
 fn append(log: &mut dyn Log, first: u64, count: u64) -> Result<()> {
-    let chunk = chunk(log, first, count);
-    if log.room() < chunk.bytes().len() {
-        log.await_roll()?;
-        let snapshot = snapshot(log, first);
-        log.roll(&snapshot)?;
-    }
-    log.append(&chunk)?;
-    log.sync()?;
+    let (chunk, log_id) = (chunk(log, first, count), log.log_id());
+    log.make_room(chunk.bytes().len(), &mut || snapshot(log_id, first))?;
+    let index = Index(log.committed().0 + 1);
+    log.append(index, &Write::Messages(chunk))?;
+    log.commit()?;
     Ok(())
 }
 
