@@ -30,8 +30,6 @@ struct Socket {
     transport: Transport,
     /// Whether frames wait for a connection, as they do unless `ZMQ_IMMEDIATE` is set.
     patient: bool,
-    /// Whether its owner reads at all.
-    reads: bool,
     waiting: VecDeque<Vec<u8>>,
     state: State,
 }
@@ -113,17 +111,11 @@ impl Network {
             key,
             transport,
             patient,
-            reads: true,
             waiting: VecDeque::new(),
             state: State::Dialing,
         });
         self.dial(socket, queue);
         socket
-    }
-
-    /// The socket's owner reads nothing from now on.
-    pub(crate) fn stop_reading(&mut self, socket: SocketId) {
-        self.sockets[socket].reads = false;
     }
 
     /// The peer's process is gone, or wants another socket. Of what it sent some still arrives.
@@ -177,16 +169,14 @@ impl Network {
             let queued = &mut self.connections[connection].queued;
             self.judge.take(queued, number, frame.len(), queue.now());
         }
-        if self.sockets[self.connections[connection].socket].reads {
-            queue.add(
-                at,
-                Happening::ToPeer {
-                    connection,
-                    number,
-                    frame,
-                },
-            );
-        }
+        queue.add(
+            at,
+            Happening::ToPeer {
+                connection,
+                number,
+                frame,
+            },
+        );
         Ok(())
     }
 
