@@ -19,6 +19,10 @@ NO_SESSION, SEQUENCE_GAP, NO_SPACE, ACK_AHEAD, TRIMMED, CLOSING = 2, 4, 7, 8, 9,
 PATIENCE, FRAME_BYTES = 5, 50_000  # seconds without news; bytes of texts to a frame
 
 
+class Skipped(Exception):
+    """Messages that were to be delivered are no longer kept: deliveries go on behind them."""
+
+
 class Client:
     """Whatever is published is ordered once; whatever is ordered is delivered once."""
 
@@ -28,6 +32,7 @@ class Client:
             setattr(self.socket, option, value)
         self.socket.connect(address)
         self.name, self.log_id, self.next = name.encode(), 0, None  # the next to deliver
+        self.epoch, self.largest = 0, None  # of the log; the most bytes of a text
         self.unconfirmed, self.sent = [], 0  # texts, and how many of them were sent
         self.first, self.window = None, 0  # client sequence of the first; how many may be sent
         self.hello()
@@ -45,6 +50,7 @@ class Client:
 
     def publish(self, *texts):
         """Sends as many texts as may be under way, many in a frame; the others later."""
+        self.check(texts)
         self.unconfirmed += texts
         while texts := self.unconfirmed[self.sent : self.window]:
             ends = itertools.accumulate(map(len, texts))
@@ -52,6 +58,11 @@ class Client:
             rest = b"".join(struct.pack(">I", len(text)) + text for text in texts[:count])
             self.send(PUBLISH, 0, "IQ", count, self.first + self.sent, rest=rest)
             self.sent += count
+
+    def check(self, texts):
+        """Before the first welcome nothing is known to be too large."""
+        if self.largest is not None and any(len(text) > self.largest for text in texts):
+            raise ValueError(f"a text can have {self.largest} bytes")
 
     def ordered(self, end):
         """Notes that whatever was published before this client sequence has its number."""
@@ -73,11 +84,16 @@ class Client:
             yield from self.records(frame)
             self.ack()
         elif frame[2] == WELCOME:
-            _, self.log_id, begin, _, last, self.window, _ = struct.unpack(">IQQQQII", frame[4:])
-            self.next = begin if self.next is None else self.next
+            fields = struct.unpack(">IQQQQII", frame[4:])
+            epoch, self.log_id, begin, _, last, self.window, self.largest = fields
+            if epoch < self.epoch:  # a restored backup: its numbers may be other messages'
+                raise ConnectionError(f"the broker's log is older than it was: {epoch}")
+            self.epoch, self.next = epoch, begin if self.next is None else self.next
+            self.check(self.unconfirmed)
             # All that is not ordered is sent again; under a new session, from 1.
             self.first, self.sent = min(self.first or last + 1, last + 1), 0
             self.ordered(last + 1)
+            self.skip(begin)
         elif frame[2] == CONFIRM:
             for sequence, order, count in struct.iter_unpack(">QQI", frame[8:]):
                 self.ordered(sequence + count)
@@ -86,11 +102,17 @@ class Client:
             if code in (NO_SESSION, SEQUENCE_GAP):
                 self.hello()
             elif code == TRIMMED:
-                self.next = detail  # what lies between is no longer kept
+                self.skip(detail)
             elif code not in (NO_SPACE, ACK_AHEAD, CLOSING):  # those pass
                 raise ConnectionError(f"{frame[16:].decode()} ({code}, {detail})")
         elif frame[2] == PING:
             self.send(PONG)
+
+    def skip(self, oldest):
+        """Goes on with the oldest message that is kept, and never back."""
+        if oldest > self.next:
+            missed, self.next = self.next, oldest
+            raise Skipped(f"messages {missed} to {oldest - 1} are no longer kept")
 
     def records(self, frame):
         """Checks the records of one or more batches, and yields those not delivered before."""
@@ -116,7 +138,9 @@ class Client:
             self.send(ACK, 0, "IQ", 0, self.next - 1)
 
     def close(self):
-        """Goes away; the session stays."""
+        """Goes away; the session stays. What is not confirmed would be lost without a word."""
+        if self.unconfirmed:
+            raise RuntimeError(f"{len(self.unconfirmed)} texts are not confirmed: receive() first")
         self.send(GOODBYE, AWAY)
         self.socket.close(linger=5000)
 # The client ends here.
@@ -142,8 +166,11 @@ def main():
             client.publish(*(text.encode() for text in args.texts))
             args.texts = []
         if not held or client.socket.poll(0):
-            for order, flags, sender, text in client.receive():
-                deliveries.show(order, text if flags & VERBATIM else sender + b": " + text)
+            try:
+                for order, flags, sender, text in client.receive():
+                    deliveries.show(order, text if flags & VERBATIM else sender + b": " + text)
+            except Skipped as skipped:
+                print(skipped, file=sys.stderr)
     client.close()
 
 

@@ -167,13 +167,42 @@ fn each_message_is_delivered_once_and_in_order() {
         8,
         "messages before 8 are no longer kept",
     ));
-    stage.say(&messages(8, &[(NONE, "c"), (NONE, "d")]));
+    stage
+        .peer
+        .complaint(0, "messages 7 to 7 are no longer kept");
+    // What was delivered is not delivered again because it is trimmed, too.
+    stage.say(&refuse(
+        Code::Trimmed,
+        6,
+        "messages before 6 are no longer kept",
+    ));
+    let again = messages(6, &[(Flags::VERBATIM, "b"), (NONE, "lost before")]);
+    let last = messages(8, &[(NONE, "c"), (NONE, "d")]);
+    stage.say(&[&again[..], &last].concat());
     stage.broker.expect(&ack(9));
     stage.expect_goodbye();
-    assert_eq!(
-        stage.peer.finish(),
-        ["5\teva: a", "6\tb", "8\teva: c", "9\teva: d"]
-    );
+    let end = stage.peer.end();
+    assert!(end.success(), "{}", end.complaint);
+    assert_eq!(end.complaint.matches("no longer kept").count(), 1);
+    assert_eq!(end.lines, ["5\teva: a", "6\tb", "8\teva: c", "9\teva: d"]);
+}
+
+#[test]
+fn a_welcome_that_begins_later_is_told() {
+    let stage = Stage::set("--expect 2");
+    stage.say(&welcome(5, 0));
+    stage.say(&messages(5, &[(NONE, "a")]));
+    stage.broker.expect(&ack(5));
+    stage.say(&refuse(Code::NoSession, 0, "say hello first"));
+    hear_hello(&stage.broker);
+    stage.say(&welcome(9, 0));
+    stage
+        .peer
+        .complaint(0, "messages 6 to 8 are no longer kept");
+    stage.say(&messages(9, &[(NONE, "b")]));
+    stage.broker.expect(&ack(9));
+    stage.expect_goodbye();
+    assert_eq!(stage.peer.finish(), ["5\teva: a", "9\teva: b"]);
 }
 
 #[test]
@@ -196,7 +225,13 @@ fn what_cannot_be_mended_ends_in_words() {
     *torn.last_mut().unwrap() ^= 1;
     let text = "another connection has taken this name";
     let refusal = refuse(Code::Superseded, 0, text);
-    for (frame, complaint) in [(torn, "wrong checksum of message 5"), (refusal, text)] {
+    let mut older = welcome(5, 0);
+    older[reply::field::welcome::EPOCH].copy_from_slice(&0_u32.to_be_bytes());
+    for (frame, complaint) in [
+        (torn, "wrong checksum of message 5"),
+        (refusal, text),
+        (older, "the broker's log is older than it was"),
+    ] {
         let stage = Stage::set("--expect 1");
         stage.say(&welcome(5, 0));
         stage.say(&frame);
@@ -207,4 +242,18 @@ fn what_cannot_be_mended_ends_in_words() {
             end.complaint
         );
     }
+}
+
+#[test]
+fn what_would_be_lost_is_refused() {
+    let broker = Broker::bind();
+    let peer = start("native_raises.py", &broker.address, "");
+    let (id, _) = hear_hello(&broker);
+    broker.say(&id, &welcome(5, 0));
+    let said = [
+        "ValueError: a text can have 1048576 bytes",
+        "0 are kept",
+        "RuntimeError: 1 texts are not confirmed: receive() first",
+    ];
+    assert_eq!(peer.finish(), said);
 }
