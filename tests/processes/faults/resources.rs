@@ -64,7 +64,7 @@ fn the_disk_is_full() {
     for _ in 0..2 {
         stage.fault("F18 the disk is full", |stage| {
             fill(&filler);
-            let refused = "no space for the log";
+            let refused = "no room in the log";
             let said = |stage: &Stage| stage.broker_says().matches(refused).count();
             let before = said(stage);
             let full = until(HEALED, || said(stage) > before);
