@@ -70,8 +70,6 @@ mutants! {
     ReportUncommitted,
     /// M25: a goodbye is answered before the position that it stands for is committed.
     GoodbyeAtOnce,
-    /// M26: what could not be read is not asked for again by time.
-    ForgetReads,
 }
 
 #[cfg(not(feature = "mutants"))]

@@ -3,8 +3,8 @@
 use super::commits::About;
 use super::timers::Timer;
 use super::{Event, LoadError, Sequencer};
+use crate::core::Now;
 use crate::core::order::{Chunk, MemberId};
-use crate::core::{Mutant, Now};
 use crate::wire::reply::{Code, Refusal};
 use crate::wire::{Dialect, OrderNumber};
 
@@ -59,9 +59,7 @@ impl Sequencer {
             }
         }
         let at = now.time + self.reading.failed();
-        if !Mutant::ForgetReads.lives() {
-            self.timers.set(Timer::Reads, at);
-        }
+        self.timers.set(Timer::Reads, at);
     }
 
     /// Tells a native member that what comes next is lost unless the log is repaired.

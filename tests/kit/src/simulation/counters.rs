@@ -24,6 +24,7 @@ sometimes! {
     CrashBetweenWriteAndSync,
     CrashBetweenSyncAndSend,
     CrashAmidFanOut,
+    CrashAfterFarewell,
     CrashAroundRoll,
     CrashInRecovery,
     BrokerKilled,

@@ -9,6 +9,7 @@ use orden::core::{
     Transport,
 };
 use orden::store::{Error, Log, LogReader};
+use orden::wire::reply::{self, BrokerMessage};
 use orden::wire::{Dialect, Name, OrderNumber};
 
 use super::door::Door;
@@ -194,6 +195,10 @@ impl Serving {
                 broker.crash_point(Sometimes::CrashAmidFanOut)?;
                 self.send(to, outgoing, stage);
             }
+            // What a goodbye stands for is seldom all that a crash could take.
+            for _ in 0..if is_farewell(outgoing) { 30 } else { 0 } {
+                broker.crash_point(Sometimes::CrashAfterFarewell)?;
+            }
         }
         for route in &ready.closes {
             let Stage { network, queue, .. } = &mut *stage;
@@ -312,6 +317,11 @@ impl Serving {
             stage.counters.add(what, times);
         }
     }
+}
+
+/// Whether a peer's goodbye is answered.
+fn is_farewell(outgoing: &Outgoing) -> bool {
+    reply::decode(outgoing.frames.bytes()) == Ok(BrokerMessage::Goodbye)
 }
 
 /// Notes which members go on behind what is no longer kept. That may be written, and count from
