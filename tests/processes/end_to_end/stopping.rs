@@ -50,6 +50,7 @@ fn what_was_accepted_is_delivered_and_kept() {
 fn members_of_all_kinds_do_not_hold_it_up() {
     let broker = Broker::in_memory(&["--tcp-address", ":0"]);
     let mut plain = Plain::connect(broker.tcp_address());
+    broker.program().complaint(0, "has joined");
     let mut silent = Dealer::member(broker.endpoint(), "silent");
     let mut json = Dealer::connect(broker.endpoint(), "json");
     json.speak(Dialect::Json);
