@@ -291,7 +291,7 @@ def test_a_slow_handler_keeps_its_session(durable):
         assert slow.state == "connected"
         fast.publish("second")
         assert texts(slow, 1)[0].text == "second"
-    assert "slow is away" not in durable.broker.log()
+        assert "slow is away" not in durable.broker.log()  # before it is closed
 
 
 def test_after_a_fork(connect):
