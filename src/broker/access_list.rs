@@ -94,12 +94,14 @@ impl AccessList {
             let Some(grants) = self.look_again() else {
                 continue;
             };
-            log::info!("{} keys are authorized now", grants.len());
+            let count = grants.len();
             // First for new connections, then for those that are there.
             self.keys.replace(grants.clone());
             if inbound.send(Inbound::Grants(grants)).is_err() {
                 return;
             }
+            // Not before: a key that connects at this word must be let in.
+            log::info!("{count} keys are authorized now");
         }
     }
 

@@ -51,10 +51,12 @@ def fail_after(seconds):
     """Ends the program, whatever it waits for then."""
 
     def too_late(*_):
+        signal.setitimer(signal.ITIMER_REAL, 0)
         sys.exit(f"the deadline of {seconds:g} s is over")
 
     signal.signal(signal.SIGALRM, too_late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again and again: a signal that comes just before a wait begins does not end it.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
 
 
 class Deliveries:
