@@ -24,6 +24,7 @@ pub fn memory(identity: Identity, retain_bytes: u64) -> Opened {
             retain_bytes,
             kept: Arc::default(),
             appended: Index::default(),
+            committed: Index::default(),
             unexposed: Vec::new(),
         }),
         recovered: Recovered::nothing(identity.log_id, identity.secret),
@@ -36,6 +37,8 @@ struct MemoryLog {
     retain_bytes: u64,
     kept: Arc<Mutex<Kept>>,
     appended: Index,
+    /// What was shown to readers.
+    committed: Index,
     unexposed: Vec<Chunk>,
 }
 
@@ -107,12 +110,14 @@ impl Log for MemoryLog {
     }
 
     fn commit(&mut self) -> Result<(), Error> {
-        self.expose()
+        self.expose()?;
+        // As safe as it will be.
+        self.committed = self.appended;
+        Ok(())
     }
 
     fn committed(&self) -> Index {
-        // As safe as it will be.
-        self.appended
+        self.committed
     }
 
     fn expose(&mut self) -> Result<(), Error> {
