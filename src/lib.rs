@@ -9,7 +9,7 @@
 //!  src/     web/                                         the order over HTTP, above the broker
 //!           broker/   |   client/                        threads, sockets, clocks: the shells
 //!           net/                                         what both need: the ZeroMQ edge, keys
-//!           store/                                       the durable log
+//!           store/   |   stream/                         the log | the order of several brokers
 //!           core/                                        the machines: they decide, and do nothing
 //!           wire/                                        bytes <-> messages, one file a dialect
 //!           display/                                     how messages and names are shown
@@ -21,6 +21,7 @@
 //!   thread, clock, file or randomness of their own: `step(now, input)`, then `ready()`, then
 //!   `deadline()`.
 //! * [`store`] is the log: append, sync, read. A client that is slow or away costs a cursor in it.
+//! * [`stream`] is the replicated stream that holds the order of several brokers.
 //! * [`net`] is what both shells need of the system, from sockets to key files.
 //! * `web` shows the order to people and machines that speak HTTP; a feature, on by default.
 //! * [`broker`] and [`client`] give the machines their threads, sockets and clocks, and do not
@@ -46,6 +47,7 @@ pub mod core;
 pub mod display;
 pub mod net;
 pub mod store;
+pub mod stream;
 #[cfg(feature = "http")]
 pub mod web;
 pub mod wire;

@@ -26,4 +26,4 @@ pub use dialect::{Dialect, decode, dialect_of};
 pub use error::DecodeError;
 pub use key::{BadKey, PublicKey, SecretKey};
 pub use name::{BadName, Name, SERVER_NAME};
-pub use numbers::{ClientSequence, Epoch, LogId, OrderNumber};
+pub use numbers::{ClientSequence, Epoch, LogId, OrderNumber, Position};

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("wire", 1),
     ("core", 2),
     ("store", 3),
+    ("stream", 3),
     ("net", 3),
     ("commit", 4),
     ("broker", 5),
