@@ -32,7 +32,7 @@ use orden::broker::{Broker, Error, Sync};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-use flags::{Cli, Command, Journal, MEMORY_BYTES, Serve};
+use flags::{Cli, Command, Journal, Serve};
 use log_command::LogCommand;
 
 const RESTORE: &str = "restore the directory from a backup, or begin a new one with --data";
@@ -141,10 +141,13 @@ fn serve(cli: &Serve) -> Result<(), Failure> {
 /// Says once, and in words, what a weaker choice than the default costs.
 fn warn_of_what_is_lost(journal: &Journal) {
     if journal.in_memory {
-        let kept = journal.retain_bytes.unwrap_or(MEMORY_BYTES) >> 20;
+        let kept = journal.in_memory();
         log::warn!(
             "in memory: when this process ends, every message and every session is gone; \
-             the newest {kept} MiB of messages are kept for those who are behind"
+             the newest {} MiB of messages are kept for those who come later, and up to {} MiB \
+             for members that are behind",
+            kept.retain_bytes >> 20,
+            kept.behind_bytes >> 20
         );
         return;
     }

@@ -79,9 +79,7 @@ impl Serve {
         match self {
             Self::Bare { synced_in } => serve_bare(curve, synced_in.as_deref()),
             Self::InMemory => serve_broker(
-                Storage::Memory {
-                    retain_bytes: store::DEFAULT_RETAIN_BYTES,
-                },
+                Storage::Memory(store::MemoryOptions::default()),
                 Sync::Never,
                 curve,
             ),

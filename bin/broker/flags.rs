@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use orden::broker::{Config, Error, Storage, Sync};
 use orden::core::Limits;
 use orden::net::Address;
-use orden::store;
+use orden::store::{self, MemoryOptions};
 
 use crate::command_line::STYLES;
 #[cfg(feature = "http")]
@@ -102,10 +102,18 @@ pub(crate) struct Journal {
         default_value_t = store::DEFAULT_SEGMENT_BYTES,
         value_parser = at_most(SEGMENT_BYTES_MAX))]
     pub(crate) segment_bytes: u64,
-    /// Delete the oldest segments once the log has more than so many bytes (default: keep all)
+    /// Delete the oldest segments once the log has more than so many bytes (default: keep all);
+    /// with --in-memory, the newest messages that are kept for members who come later or were away
+    /// (default: 256 MiB)
     #[arg(long, env = "ORDEN_RETAIN_BYTES", value_name = "BYTES",
         value_parser = value_parser!(u64).range(1..))]
     pub(crate) retain_bytes: Option<u64>,
+    /// With --in-memory, the most bytes of messages that are kept for connected members which have
+    /// not acknowledged them: one that is further behind misses the oldest, and is told so
+    #[arg(long, env = "ORDEN_BEHIND_BYTES", value_name = "BYTES",
+        default_value_t = MemoryOptions::default().behind_bytes,
+        value_parser = value_parser!(u64).range(1..))]
+    pub(crate) behind_bytes: u64,
     /// Delete segments whose newest message is older than so many seconds (default: keep all)
     #[arg(long, env = "ORDEN_RETAIN_AGE", value_name = "SECONDS",
         value_parser = value_parser!(u64).range(1..=CENTURY))]
@@ -153,17 +161,23 @@ SIGTERM and SIGINT stop in good order, a second one at once; SIGUSR1 logs who is
 
 Exit codes: 0 stopped; 1 wrong usage; 2 the log is damaged; 3 any other failure.";
 
-/// The most bytes of messages that are kept without a disk, if nothing else is said.
-pub(crate) const MEMORY_BYTES: u64 = store::DEFAULT_RETAIN_BYTES;
+impl Journal {
+    /// What is kept without a disk.
+    pub(crate) fn in_memory(&self) -> MemoryOptions {
+        let MemoryOptions { retain_bytes, .. } = MemoryOptions::default();
+        MemoryOptions {
+            retain_bytes: self.retain_bytes.unwrap_or(retain_bytes),
+            behind_bytes: self.behind_bytes,
+        }
+    }
+}
 
 impl Serve {
     /// All that this comes to.
     pub(crate) fn config(&self) -> Result<Config, Error> {
         let journal = &self.journal;
         let storage = if journal.in_memory {
-            Storage::Memory {
-                retain_bytes: journal.retain_bytes.unwrap_or(MEMORY_BYTES),
-            }
+            Storage::Memory(journal.in_memory())
         } else {
             let mut options = store::Options::new(&journal.data);
             options.segment_bytes = self.segment_bytes();

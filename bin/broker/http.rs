@@ -101,7 +101,7 @@ impl Http {
         }
         let data = match &config.storage {
             Storage::Files(options) => Some(options.directory.clone()),
-            Storage::Memory { .. } | Storage::Medium(..) => None,
+            Storage::Memory(_) | Storage::Medium(..) => None,
         };
         let config = web::Config {
             token,

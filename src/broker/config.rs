@@ -61,10 +61,7 @@ pub struct Security {
 #[derive(Clone, Debug)]
 pub enum Storage {
     /// Nowhere: it ends with the process.
-    Memory {
-        /// The most bytes of messages that are kept.
-        retain_bytes: u64,
-    },
+    Memory(store::MemoryOptions),
     /// In files.
     Files(store::Options),
     /// In files of the caller's own, such as ones that a test can look at; of the options, the

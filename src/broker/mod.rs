@@ -225,7 +225,7 @@ fn options(config: &Config) -> Options {
 /// Opens the log, wherever it is, and says what it holds.
 fn open_log(storage: &Storage) -> Result<Opened, Error> {
     let opened = match storage {
-        Storage::Memory { retain_bytes } => store::memory(store::draw_identity()?, *retain_bytes),
+        Storage::Memory(options) => store::memory(store::draw_identity()?, *options),
         Storage::Files(options) => store::open(options)?,
         Storage::Medium(medium, options) => {
             let (medium, fresh) = (Arc::clone(medium), store::draw_identity()?);

@@ -36,7 +36,7 @@ use crate::wire::{ClientSequence, Name, OrderNumber};
 /// # let broker = Broker::start(&Config {
 /// #     endpoint: "tcp://127.0.0.1:*".to_owned(),
 /// #     tcp_endpoint: None,
-/// #     storage: Storage::Memory { retain_bytes: 1 << 20 },
+/// #     storage: Storage::Memory(orden::store::MemoryOptions::default()),
 /// #     sync: Sync::Never,
 /// #     limits: orden::core::Limits::default(),
 /// #     connections: orden::broker::ConnectionLimits::default(),

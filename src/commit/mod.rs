@@ -257,6 +257,8 @@ impl CommitLoop {
             None => {}
         }
         self.machine.set_room(room.bytes);
+        let machine = &self.machine;
+        self.log.let_go(&mut || machine.needed_from());
         if !Mutant::ForgetOldest.lives() {
             self.machine.set_oldest(self.log.oldest());
         }

@@ -56,6 +56,13 @@ pub trait Log: Send {
         checkpoint: &mut dyn FnMut() -> Vec<u8>,
     ) -> Result<Room, Error>;
 
+    /// Lets go of what it need not keep. `needed` says, if it is asked, from which message on a
+    /// connected member has not acknowledged. A log that has room for all of them, such as one on
+    /// a disk, does nothing here.
+    fn let_go(&mut self, needed: &mut dyn FnMut() -> OrderNumber) {
+        let _ = needed;
+    }
+
     /// The oldest message that is kept; equal to the next number if there is none.
     fn oldest(&self) -> OrderNumber;
 

@@ -1,7 +1,8 @@
-//! The log without a medium: `--in-memory`. It keeps what fits, and nothing after the end.
+//! The log without a medium: `--in-memory`. It ends with the process.
 //!
-//! The same contract as the log on a disk, with nothing in it that could fail: a commit makes
-//! messages visible to readers, and makes nothing safe.
+//! It keeps what connected members have not acknowledged, and the newest messages for those who
+//! come later; both up to a bound. The same contract as the log on a disk, with nothing
+//! in it that could fail: a commit makes messages visible to readers, and makes nothing safe.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,16 +13,31 @@ use super::{Error, Failure, Identity, Log, LogReader, Opened, Room};
 use crate::core::{Chunk, Index, Recovered, Write};
 use crate::wire::{LogId, OrderNumber};
 
-/// How many bytes of messages are kept if nothing else is said.
-pub const DEFAULT_RETAIN_BYTES: u64 = 256 << 20;
+/// How much a log in memory keeps, in bytes of messages. The newest batch is always kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryOptions {
+    /// Kept of the newest messages, whether or not a member needs them.
+    pub retain_bytes: u64,
+    /// The most that is kept for connected members that have not acknowledged it.
+    pub behind_bytes: u64,
+}
 
-/// Begins a log in memory that keeps the newest so many bytes of messages.
+impl Default for MemoryOptions {
+    fn default() -> Self {
+        Self {
+            retain_bytes: 256 << 20,
+            behind_bytes: 1 << 30,
+        }
+    }
+}
+
+/// Begins a log in memory.
 #[must_use]
-pub fn memory(identity: Identity, retain_bytes: u64) -> Opened {
+pub fn memory(identity: Identity, options: MemoryOptions) -> Opened {
     Opened {
         log: Box::new(MemoryLog {
             log_id: identity.log_id,
-            retain_bytes,
+            options,
             kept: Arc::default(),
             appended: Index::default(),
             committed: Index::default(),
@@ -34,7 +50,7 @@ pub fn memory(identity: Identity, retain_bytes: u64) -> Opened {
 
 struct MemoryLog {
     log_id: LogId,
-    retain_bytes: u64,
+    options: MemoryOptions,
     kept: Arc<Mutex<Kept>>,
     appended: Index,
     /// What was shown to readers.
@@ -64,14 +80,24 @@ impl Kept {
         first.unwrap_or(self.next)
     }
 
-    fn push(&mut self, chunk: Chunk, retain_bytes: u64) {
+    fn push(&mut self, chunk: Chunk) {
         let begins = self.end;
         self.end += chunk.bytes().len() as u64;
         self.next = chunk.end();
         self.chunks.push_back((begins, chunk));
-        let keep_from = self.end.saturating_sub(retain_bytes);
-        // The newest stays, however large it is.
-        while self.chunks.len() > 1 && self.chunks[0].0 < keep_from {
+    }
+
+    /// Lets go of what is older than what is kept for all, unless a connected member needs it and
+    /// is not too far behind.
+    fn let_go(&mut self, options: MemoryOptions, needed: &mut dyn FnMut() -> OrderNumber) {
+        let retained_from = self.end.saturating_sub(options.retain_bytes);
+        let kept_from = self.end.saturating_sub(options.behind_bytes);
+        let is_old = |kept: &Self| kept.chunks.len() > 1 && kept.chunks[0].0 < retained_from;
+        if !is_old(self) {
+            return;
+        }
+        let needed = needed();
+        while is_old(self) && (self.chunks[0].0 < kept_from || self.chunks[0].1.end() <= needed) {
             self.chunks.pop_front();
         }
     }
@@ -124,7 +150,7 @@ impl Log for MemoryLog {
         if !self.unexposed.is_empty() {
             let mut kept = lock(&self.kept);
             for chunk in self.unexposed.drain(..) {
-                kept.push(chunk, self.retain_bytes);
+                kept.push(chunk);
             }
         }
         Ok(())
@@ -141,6 +167,10 @@ impl Log for MemoryLog {
         })
     }
 
+    fn let_go(&mut self, needed: &mut dyn FnMut() -> OrderNumber) {
+        lock(&self.kept).let_go(self.options, needed);
+    }
+
     fn oldest(&self) -> OrderNumber {
         lock(&self.kept).oldest()
     }
@@ -152,8 +182,8 @@ impl Log for MemoryLog {
         })
     }
 
-    fn close(self: Box<Self>) -> Result<(), Error> {
-        Ok(())
+    fn close(mut self: Box<Self>) -> Result<(), Error> {
+        self.commit()
     }
 }
 

@@ -55,7 +55,7 @@ pub use error::Error;
 pub use inspect::{Ending, Report, SegmentReport, check, check_on};
 pub use log::{Failure, Log, LogReader, Opened, Room};
 pub use maintenance::Run;
-pub use memory::{DEFAULT_RETAIN_BYTES, memory};
+pub use memory::{MemoryOptions, memory};
 pub use recovery::Repair;
 pub use salvage::{Salvaged, Stretch, salvage, salvage_on};
 pub use segment::Identity;

@@ -9,6 +9,7 @@ mod failed_reads;
 mod fuzz;
 mod libzmq;
 mod log;
+mod memory;
 mod participant;
 mod protocol_document;
 mod scenarios;

@@ -245,6 +245,17 @@ impl Sequencer {
         self.backlog.end()
     }
 
+    /// The first message that a connected member has not acknowledged; the end of what is visible
+    /// if there is none. It looks at all members.
+    #[must_use]
+    pub fn needed_from(&self) -> OrderNumber {
+        let bound = self.sessions.bound().iter();
+        let sessions = bound.map(|&id| self.sessions.get(id));
+        let connected = sessions.filter(|session| session.is_served() && session.is_present());
+        let floors = connected.map(|session| session.floor);
+        floors.min().unwrap_or(self.backlog.end())
+    }
+
     /// The oldest message that the log keeps, as far as is known.
     #[must_use]
     pub fn oldest_order(&self) -> OrderNumber {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use orden::core::{Recovered, Seed, Sequencer};
 use orden::net::Address;
 use orden::net::key_file::{self, KeyFile};
-use orden::store::{self, Error};
+use orden::store::Error;
 use orden::wire::raw::Splitter;
 use orden::wire::sessions::SessionEntry;
 use orden::wire::{ClientMessage, OrderNumber, batch, binary, json, reply};
@@ -113,5 +113,4 @@ pub(crate) fn log_recovery(bytes: &[u8]) {
         next = chunk.end();
     }
     let _: Result<(), Error> = opened.log.close();
-    let _ = store::DEFAULT_RETAIN_BYTES;
 }

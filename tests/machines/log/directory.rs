@@ -9,7 +9,7 @@ use crate::log::batches::{
     self, Shortly as _, assert_messages, chunk, last_sequence, read_all, write,
 };
 use orden::core::Write;
-use orden::store::{self, Error, Opened, Options};
+use orden::store::{self, Error, MemoryOptions, Opened, Options};
 use orden::wire::batch::Kind;
 use orden::wire::{Epoch, LogId, OrderNumber};
 
@@ -226,7 +226,11 @@ fn a_stretch_is_cut_at_the_same_places_for_all() {
 
 #[test]
 fn the_log_in_memory_keeps_what_fits() {
-    let Opened { mut log, .. } = store::memory(batches::IDENTITY, 1 << 20);
+    let options = MemoryOptions {
+        retain_bytes: 1 << 20,
+        behind_bytes: 1 << 30,
+    };
+    let Opened { mut log, .. } = store::memory(batches::IDENTITY, options);
     let mut reader = log.reader();
     log.put(Write::Messages(chunk(0, &[300; 10], 1))).unwrap();
     assert!(matches!(reader.read(OrderNumber(0)), Err(Error::Beyond(next)) if next.0 == 0));
@@ -235,6 +239,7 @@ fn the_log_in_memory_keeps_what_fits() {
         log.put(Write::Messages(chunk(first, &[300; 10], 1)))
             .unwrap();
         log.commit().unwrap();
+        log.let_go(&mut || OrderNumber(u64::MAX));
     }
     let oldest = log.oldest().0;
     let kept = (6000 - oldest) * 350;

@@ -8,7 +8,7 @@ use orden::client::{Client, Clock, Context, Deliveries, Options};
 use orden::core::participant::{self, Event, Settings};
 use orden::core::{Limits, MemberStatus};
 use orden::net::Address;
-use orden::store;
+use orden::store::{self, MemoryOptions};
 use orden::wire::Name;
 use tempfile::TempDir;
 
@@ -30,9 +30,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// A broker that keeps its log in memory.
     pub(crate) fn new() -> Self {
-        let storage = Storage::Memory {
-            retain_bytes: 1 << 30,
-        };
+        let storage = Storage::Memory(MemoryOptions::default());
         Self::with(storage, None, None)
     }
 

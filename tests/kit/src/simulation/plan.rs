@@ -8,7 +8,7 @@ use std::time::Duration;
 use orden::commit::Sync;
 use orden::core::Limits;
 use orden::core::participant;
-use orden::store::Options;
+use orden::store::{MemoryOptions, Options};
 
 use crate::simulation::dice::Dice;
 
@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     pub(crate) client_limits: participant::Limits,
     pub(crate) log: Options,
+    /// The log lies in memory only, and what it keeps there: such a broker is never killed.
+    pub(crate) memory: Option<MemoryOptions>,
     pub(crate) natives: usize,
     pub(crate) fixed: usize,
     pub(crate) anonymous: usize,
@@ -99,6 +101,7 @@ impl Plan {
             faults.disk_error = None;
         }
         Self {
+            memory: None,
             client_limits: client_limits(dice),
             log: Options {
                 segment_bytes,
@@ -124,6 +127,33 @@ impl Plan {
             pipelined: dice.chance(300),
             segment_asks: dice.pick(&[0, 0, 1, 5]),
             faults,
+        }
+    }
+
+    /// The same with a log in memory, for some seeds. What is drawn for that is drawn aside.
+    pub(crate) fn perhaps_in_memory(mut self, aside: &mut Dice) -> Self {
+        if aside.chance(100) {
+            self.memory = Some(MemoryOptions {
+                retain_bytes: aside.pick(&[1, 2_000, u64::MAX]),
+                behind_bytes: aside.pick(&[2_000, u64::MAX, u64::MAX]),
+            });
+            self.sync = Sync::Always;
+            self.faults = Faults {
+                kill: None,
+                crash_point_per_mille: 0,
+                disk_full: None,
+                disk_error: None,
+                ..self.faults
+            };
+        }
+        self
+    }
+
+    /// Whether the log never lets go of a message.
+    pub(crate) fn keeps_all(&self) -> bool {
+        match self.memory {
+            Some(memory) => memory.retain_bytes == u64::MAX,
+            None => self.log.retain_bytes.is_none(),
         }
     }
 }

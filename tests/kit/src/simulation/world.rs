@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use orden::core::Transport;
+use orden::store::LogReader;
 use orden::wire::OrderNumber;
 
 use crate::checker::history::{Event, Moment};
@@ -71,7 +72,7 @@ pub fn run(seed: u64) -> Remains {
 impl World {
     fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let plan = Plan::draw(&mut dice);
+        let plan = Plan::draw(&mut dice).perhaps_in_memory(&mut Dice::new(!seed));
         let network = Network::new(dice.split(), &plan);
         let broker = Broker::new(&plan, dice.split());
         let mut peers = Vec::new();
@@ -294,9 +295,11 @@ impl World {
     fn end(mut self) -> Remains {
         let now = self.stage.now();
         self.broker.judge_deadline(&self.stage.told, now);
-        self.broker.stop(now);
-        self.note_log();
-        self.broker.rot(&mut self.stage);
+        let in_memory = self.broker.stop(now);
+        self.note_log(in_memory);
+        if self.plan.memory.is_none() {
+            self.broker.rot(&mut self.stage);
+        }
         let honest = self.peers.iter().filter_map(Peer::honest);
         for (who, receives) in honest {
             self.stage.note(Event::Settled { who, receives });
@@ -307,15 +310,19 @@ impl World {
         Remains { history, counters }
     }
 
-    fn note_log(&mut self) {
-        let opened = self.broker.open_log();
-        let (oldest, next) = (opened.log.oldest(), opened.recovered.next);
-        let keeps_all = self.plan.log.retain_bytes.is_none();
+    fn note_log(&mut self, in_memory: Option<Box<dyn LogReader>>) {
+        let (mut reader, next) = if let Some(reader) = in_memory {
+            let next = reader.extent().end;
+            (reader, next)
+        } else {
+            let opened = self.broker.open_log();
+            (opened.log.reader(), opened.recovered.next)
+        };
+        let oldest = reader.extent().start;
         assert!(
-            oldest.0 == 0 || !keeps_all,
+            oldest.0 == 0 || !self.plan.keeps_all(),
             "what is before {oldest} was removed"
         );
-        let mut reader = opened.log.reader();
         let mut at = oldest;
         while at < next {
             let chunk = reader.read(at).unwrap();

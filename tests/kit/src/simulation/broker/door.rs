@@ -54,9 +54,12 @@ impl Door {
             ClientMessage::Hello(hello) => {
                 let name = String::from_utf8_lossy(hello.name.as_bytes()).into_owned();
                 self.names.insert(packet.id.to_vec(), name.clone());
-                self.asked_for_all.remove(packet.id);
                 if hello.start == Start::Beginning {
-                    self.asked_for_all.insert(packet.id.to_vec(), oldest);
+                    // The answer to the first one may still be under way.
+                    let asked = self.asked_for_all.entry(packet.id.to_vec());
+                    asked.or_insert(oldest);
+                } else {
+                    self.asked_for_all.remove(packet.id);
                 }
                 let own = stage.network.newest_of(packet.id);
                 let own = own.filter(|_| packet.id[0] == 0);

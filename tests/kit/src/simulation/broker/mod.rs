@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use orden::commit::Sync;
 use orden::core::{Limits, LoadError, Now, Sequencer, Time};
-use orden::store::{self, Error, Identity, Options, Run};
+use orden::store::{self, Error, Identity, LogReader, MemoryOptions, Options, Run};
 use orden::wire::sessions::SessionEntry;
 use orden::wire::{LogId, OrderNumber};
 
@@ -39,6 +39,7 @@ const WALL: u64 = 1_700_000_000_000_000;
 pub(crate) struct Broker {
     limits: Limits,
     options: Options,
+    memory: Option<MemoryOptions>,
     dice: Dice,
     crash_point_per_mille: u64,
     power_per_mille: u64,
@@ -97,6 +98,7 @@ impl Broker {
         Self {
             limits: plan.limits.clone(),
             options: plan.log.clone(),
+            memory: plan.memory,
             dice,
             crash_point_per_mille: plan.faults.crash_point_per_mille,
             power_per_mille: plan.faults.power_per_mille,
@@ -130,7 +132,11 @@ impl Broker {
             self.arm(DiskFault::PowerCut, 8);
         }
         let run = Run::Deferred(self.segment_asks);
-        let opened = match store::open_on(self.disk.medium(), &self.options, run, IDENTITY) {
+        let opened = match self.memory {
+            Some(memory) => Ok(store::memory(IDENTITY, memory)),
+            None => store::open_on(self.disk.medium(), &self.options, run, IDENTITY),
+        };
+        let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 assert!(
@@ -242,12 +248,12 @@ impl Broker {
         self.start(stage);
     }
 
-    /// The broker ends in good order.
-    pub(crate) fn stop(&mut self, time: Time) {
+    /// The broker ends in good order. A log in memory is handed over.
+    pub(crate) fn stop(&mut self, time: Time) -> Option<Box<dyn LogReader>> {
         let now = self.now(time);
-        if let Some(process) = self.process.take() {
-            process.serving.stop(now);
-        }
+        let process = self.process.take()?;
+        let reader = process.serving.stop(now);
+        self.memory.map(|_| reader)
     }
 
     /// The disk goes wrong soon.

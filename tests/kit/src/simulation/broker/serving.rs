@@ -8,7 +8,7 @@ use orden::core::{
     Chunk, Event as MachineEvent, Input, MemberStatus, Outgoing, Packet, Ready, Route, Sequencer,
     Transport,
 };
-use orden::store::{Error, Log, LogReader};
+use orden::store::{Error, Log, LogReader, MemoryOptions};
 use orden::wire::reply::{self, BrokerMessage};
 use orden::wire::{Dialect, Name, OrderNumber};
 
@@ -28,6 +28,8 @@ pub(crate) struct Serving {
     reader: Box<dyn LogReader>,
     pub(super) inbox: VecDeque<Arrival>,
     door: Door,
+    /// The oldest message that the log had when that was looked at last.
+    oldest: OrderNumber,
     /// What the machine had counted when it was looked at last.
     counted: orden::core::Counters,
 }
@@ -43,6 +45,7 @@ impl Serving {
             reader,
             inbox: VecDeque::new(),
             door: Door::default(),
+            oldest: OrderNumber(0),
             counted: orden::core::Counters::default(),
         }
     }
@@ -96,9 +99,10 @@ impl Serving {
         self.log.heal();
     }
 
-    /// Ends in good order.
-    pub(super) fn stop(self, now: orden::core::Now) {
+    /// Ends in good order; what it wrote can still be read.
+    pub(super) fn stop(self, now: orden::core::Now) -> Box<dyn LogReader> {
         self.commits.close(now).unwrap();
+        self.reader
     }
 
     /// Tells a place in the log where the process was killed from an error of the log.
@@ -117,6 +121,7 @@ impl Serving {
         self.carry_out(ready, broker, stage)?;
         let rested = self.commits.rest();
         self.log_may_die(rested)?;
+        self.judge_retention(broker);
         stage
             .counters
             .add(Sometimes::SegmentRolled, self.log.take_rolls());
@@ -135,6 +140,25 @@ impl Serving {
             stage.queue.add(at, Happening::BrokerWakes { incarnation });
         }
         Ok(())
+    }
+
+    /// Without a bound for members that are behind, a log in memory lets go of nothing that a
+    /// connected member has not acknowledged.
+    fn judge_retention(&mut self, broker: &Broker) {
+        let oldest = self.commits.log().oldest();
+        let before = std::mem::replace(&mut self.oldest, oldest);
+        let has_no_bound = |memory: MemoryOptions| memory.behind_bytes == u64::MAX;
+        if oldest == before || !broker.memory.is_some_and(has_no_bound) {
+            return;
+        }
+        for MemberStatus { name, floor, .. } in
+            (self.machine().status()).filter(|member| member.present && member.receives)
+        {
+            assert!(
+                !(before..oldest).contains(&floor),
+                "{name:?} is connected and needs {floor}, but {oldest} is the oldest"
+            );
+        }
     }
 
     fn take(

@@ -174,6 +174,10 @@ impl Log for SlowLog {
         Ok(room)
     }
 
+    fn let_go(&mut self, needed: &mut dyn FnMut() -> OrderNumber) {
+        self.state().inner().let_go(needed);
+    }
+
     fn oldest(&self) -> OrderNumber {
         self.state().inner().oldest()
     }
