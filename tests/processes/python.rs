@@ -2,10 +2,11 @@
 
 use std::process::Command;
 
-use orden_kit::root;
+use orden_kit::{deadline, root};
 
 #[test]
 fn the_python_package() {
+    deadline::set();
     // It makes its own environment in target/ and says what is missing.
     let mut pytest = Command::new(root().join(".ci/python"));
     pytest

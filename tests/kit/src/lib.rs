@@ -22,6 +22,7 @@
 pub mod alone;
 pub mod checker;
 pub mod clock;
+pub mod deadline;
 pub mod dealer;
 pub mod disk_faults;
 pub mod plain;
@@ -44,6 +45,7 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 #[expect(clippy::disallowed_methods, reason = "only to give up in time")]
 #[track_caller]
 pub fn poll<T>(mut ask: impl FnMut() -> Option<T>, what: &str) -> T {
+    deadline::set();
     let started = Instant::now();
     loop {
         if let Some(answer) = ask() {

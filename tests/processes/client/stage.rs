@@ -10,6 +10,7 @@ use orden::core::{Limits, MemberStatus};
 use orden::net::Address;
 use orden::store::{self, MemoryOptions};
 use orden::wire::Name;
+use orden_kit::deadline;
 use tempfile::TempDir;
 
 /// Nothing here takes this long unless it hangs.
@@ -47,6 +48,7 @@ impl Stage {
     }
 
     fn with(storage: Storage, directory: Option<TempDir>, security: Option<Security>) -> Self {
+        deadline::set();
         let mut config = Config {
             endpoint: "tcp://127.0.0.1:*".to_owned(),
             tcp_endpoint: None,

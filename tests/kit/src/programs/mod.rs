@@ -15,10 +15,11 @@ use std::thread::spawn;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{PATIENCE, poll};
+use crate::{PATIENCE, deadline, poll};
 
 /// One of orden's programs, without a flag, and with nothing in its environment that would be one.
 pub fn command(program: &str) -> Command {
+    deadline::set();
     let mut command = Command::new(built(program));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ORDEN_") {
@@ -75,6 +76,7 @@ impl End {
 impl Program {
     /// Starts it; `name` is for messages.
     pub fn start(name: &str, command: &mut Command) -> Self {
+        deadline::set();
         let streams = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
