@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::exchange::Inbound;
+use super::exchange::{Arrival, Inbound};
 use super::key_list::{KeyList, Seen, look};
 use crate::core::Grants;
 use crate::net::KeyError;
@@ -97,7 +97,10 @@ impl AccessList {
             let count = grants.len();
             // First for new connections, then for those that are there.
             self.keys.replace(grants.clone());
-            if inbound.send(Inbound::Grants(grants)).is_err() {
+            if inbound
+                .send(Inbound::Arrivals(vec![Arrival::Grants(grants)]))
+                .is_err()
+            {
                 return;
             }
             // Not before: a key that connects at this word must be let in.

@@ -13,9 +13,9 @@ use super::Error;
 use super::ack_map::AckMap;
 use super::dispatcher::Signals;
 use super::event_log::EventLog;
-use super::exchange::{Arrival, INBOUND_BURSTS, Inbound, Outbound};
+use super::exchange::{INBOUND_BURSTS, Inbound, Outbound};
 use crate::commit::CommitLoop;
-use crate::core::{Input, Now, Packet, Ready};
+use crate::core::{Now, Ready};
 use crate::net::Clock;
 use crate::net::waker::Waker;
 use crate::wire::OrderNumber;
@@ -115,13 +115,9 @@ impl Driver {
         match inbound {
             Inbound::Arrivals(arrivals) => {
                 for arrival in &arrivals {
-                    self.commits.step(now, input(arrival))?;
+                    self.commits.step(now, arrival.borrowed())?;
                 }
             }
-            Inbound::Loaded { from, result } => {
-                self.commits.step(now, Input::Loaded { from, result })?;
-            }
-            Inbound::Grants(grants) => self.commits.step(now, Input::Grants(grants))?,
             Inbound::Stop => self.round.stopping = true,
         }
         Ok(())
@@ -160,29 +156,5 @@ impl Driver {
             };
         }
         Ok(())
-    }
-}
-
-/// What has arrived, in the machine's words.
-fn input(arrival: &Arrival) -> Input<'_> {
-    match arrival {
-        Arrival::Packet {
-            id,
-            delimited,
-            body,
-            excess,
-            proof,
-        } => Input::Packet(Packet {
-            id,
-            delimited: *delimited,
-            body,
-            excess: *excess,
-            proof: *proof,
-        }),
-        Arrival::Connected { id, name } => Input::Connected { id, name },
-        Arrival::Bytes { id, bytes } => Input::Bytes { id, bytes },
-        Arrival::Disconnected { id } => Input::Disconnected { id },
-        Arrival::Refused(reason) => Input::Refused(reason),
-        Arrival::Undelivered { to, why } => Input::Undelivered { to, why: *why },
     }
 }

@@ -10,7 +10,7 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use super::exchange::{Arrival, Frame, Inbound};
 
-use crate::core::{Frames, Route, Undelivered};
+use crate::core::{Frames, PacketOf, Route, Undelivered};
 
 /// Bytes of an in-process routing id: a zero and a number. libzmq makes up ids of five bytes, and
 /// a peer that claims one of this form is turned away, so no connection can have it.
@@ -55,14 +55,14 @@ impl InProcess {
     /// # Errors
     /// [`NotTaken`]; it never waits.
     pub fn say(&self, connection: u64, frame: &[u8]) -> Result<(), NotTaken> {
-        let packet = Arrival::Packet {
+        let packet = PacketOf {
             id: Frame::from(&id_of(connection)[..]),
             delimited: false,
             body: Frame::from(frame),
             excess: false,
             proof: None,
         };
-        let burst = Inbound::Arrivals(vec![packet]);
+        let burst = Inbound::Arrivals(vec![Arrival::Packet(packet)]);
         self.inbound.try_send(burst).map_err(|error| match error {
             TrySendError::Full(_) => NotTaken::Busy,
             TrySendError::Disconnected(_) => NotTaken::Stopped,

@@ -3,7 +3,7 @@
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::exchange::Inbound;
+use super::exchange::{Arrival, Inbound};
 use crate::core::LoadError;
 use crate::store::{Error, LogReader};
 use crate::wire::OrderNumber;
@@ -20,8 +20,9 @@ pub(super) fn run(
             damage if damage.is_damage() => LoadError::Damaged(damage.to_string()),
             other => LoadError::Unreadable(other.to_string()),
         });
+        let loaded = Arrival::Loaded { from, result };
         // This waits when the sequencer has much to do: catching up comes after new messages.
-        if inbound.send(Inbound::Loaded { from, result }).is_err() {
+        if inbound.send(Inbound::Arrivals(vec![loaded])).is_err() {
             return;
         }
     }

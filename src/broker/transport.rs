@@ -15,7 +15,7 @@ use super::exchange::{Arrival, Frame};
 use super::in_process::is_in_process;
 use super::sockets::{self, Options, random_u32};
 use super::zap::{ZapHandler, proof_of};
-use crate::core::{Frames, Route, Transport as Kind, Undelivered};
+use crate::core::{Frames, PacketOf, Route, Transport as Kind, Undelivered};
 use crate::net::libzmq::SharedFrame;
 use crate::net::peer::{descriptor_of, peer_address};
 use crate::net::polled_socket::{self, PolledSocket};
@@ -129,13 +129,13 @@ impl Transport {
             self.tracker
                 .heard(&name, proof, || descriptor_of(&mut id))?;
         }
-        Ok(Some(Arrival::Packet {
+        Ok(Some(Arrival::Packet(PacketOf {
             id,
             delimited,
             body,
             excess,
             proof,
-        }))
+        })))
     }
 
     /// Takes one piece of news from the STREAM socket, if there is one.

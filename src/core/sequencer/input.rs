@@ -1,37 +1,43 @@
 //! What the broker's machine is told.
 
+use std::ops::Deref;
+
 use super::{Grants, Index, Route, Transport};
 use crate::core::order::Chunk;
 use crate::wire::{OrderNumber, PublicKey};
 
-/// One thing that has happened.
-#[derive(Debug)]
-pub enum Input<'a> {
+/// One thing that has happened, as the machine takes it: borrowed from whatever has brought it.
+pub type Input<'a> = InputOf<&'a [u8], &'a str, &'a Route>;
+
+/// One thing that has happened. On its way to the machine it owns its bytes, in whatever holds
+/// them where they have come from (`B`); there it is [borrowed](Self::borrowed) as [`Input`].
+#[derive(Clone, Debug)]
+pub enum InputOf<B, N = String, R = Route> {
     /// A ZeroMQ peer has sent a message.
-    Packet(Packet<'a>),
-    /// Somebody has connected over plain TCP.
+    Packet(PacketOf<B>),
+    /// A peer has connected over plain TCP.
     Connected {
         /// The socket's name for the connection.
-        id: &'a [u8],
+        id: B,
         /// `host:port` of the peer: its name.
-        name: &'a str,
+        name: N,
     },
     /// Bytes have arrived over plain TCP.
     Bytes {
         /// The socket's name for the connection.
-        id: &'a [u8],
+        id: B,
         /// What was read.
-        bytes: &'a [u8],
+        bytes: B,
     },
     /// A plain TCP connection is gone.
     Disconnected {
         /// The socket's name for the connection.
-        id: &'a [u8],
+        id: B,
     },
     /// A frame could not be handed to a socket.
     Undelivered {
         /// For whom it was.
-        to: &'a Route,
+        to: R,
         /// Why not.
         why: Undelivered,
     },
@@ -44,23 +50,60 @@ pub enum Input<'a> {
         /// What was there.
         result: Result<Chunk, LoadError>,
     },
-    /// The shell has turned somebody away, for this reason.
+    /// The shell has refused a connection, for this reason.
     Refused(&'static str),
-    /// Who may what has changed.
+    /// The access list was reloaded.
     Grants(Grants),
     /// Time has passed: what has a deadline is to be looked at.
     Tick,
 }
 
-/// A message of a ZeroMQ peer as it came from the socket.
+impl<B: Deref<Target = [u8]>> InputOf<B> {
+    /// The same, as the machine takes it.
+    pub fn borrowed(&self) -> Input<'_> {
+        match self {
+            Self::Packet(packet) => Input::Packet(packet.borrowed()),
+            Self::Connected { id, name } => Input::Connected { id, name },
+            Self::Bytes { id, bytes } => Input::Bytes { id, bytes },
+            Self::Disconnected { id } => Input::Disconnected { id },
+            Self::Undelivered { to, why } => Input::Undelivered { to, why: *why },
+            Self::Committed(index) => Input::Committed(*index),
+            Self::Loaded { from, result } => Input::Loaded {
+                from: *from,
+                result: result.clone(),
+            },
+            Self::Refused(reason) => Input::Refused(reason),
+            Self::Grants(grants) => Input::Grants(grants.clone()),
+            Self::Tick => Input::Tick,
+        }
+    }
+}
+
+impl<B: Deref<Target = [u8]>> PacketOf<B> {
+    /// The same, as the machine takes it.
+    pub fn borrowed(&self) -> Packet<'_> {
+        PacketOf {
+            id: &self.id,
+            delimited: self.delimited,
+            body: &self.body,
+            excess: self.excess,
+            proof: self.proof,
+        }
+    }
+}
+
+/// A message of a ZeroMQ peer, as the machine takes it.
+pub type Packet<'a> = PacketOf<&'a [u8]>;
+
+/// A message of a ZeroMQ peer as it came from the socket, its bytes held by `B`.
 #[derive(Clone, Copy, Debug)]
-pub struct Packet<'a> {
+pub struct PacketOf<B> {
     /// The routing id of the connection.
-    pub id: &'a [u8],
+    pub id: B,
     /// Whether an empty frame came before the message.
     pub delimited: bool,
     /// The frame that holds the message.
-    pub body: &'a [u8],
+    pub body: B,
     /// Whether more frames followed than any dialect has.
     pub excess: bool,
     /// Who has sent it; `None` without keys.

@@ -62,7 +62,7 @@ use crate::wire::{Dialect, Epoch, LogId, OrderNumber};
 pub use authority::{Actions, Authority, Grant, Grants};
 pub use guests::Seed;
 pub use index::{Index, Writes};
-pub use input::{Input, LoadError, Packet, Proof, Undelivered};
+pub use input::{Input, InputOf, LoadError, Packet, PacketOf, Proof, Undelivered};
 pub use limits::Limits;
 pub use ready::{Event, Frames, Outgoing, Ready};
 pub use route::{Route, Transport};

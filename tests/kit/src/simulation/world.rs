@@ -9,7 +9,7 @@ use orden::wire::OrderNumber;
 
 use crate::checker::history::{Event, Moment};
 use crate::simulated_disk::Fault as DiskFault;
-use crate::simulation::broker::{Arrival, Broker};
+use crate::simulation::broker::{Arrival, Broker, arrival_of};
 use crate::simulation::counters::{Counters, Sometimes};
 use crate::simulation::dice::Dice;
 use crate::simulation::faults::Fault;
@@ -157,7 +157,7 @@ impl World {
                 };
                 match stage.network.arrives_up(connection, number, incarnation) {
                     Some((transport, id)) => {
-                        let arrival = Arrival::of(transport, id, frame);
+                        let arrival = arrival_of(transport, id, frame);
                         self.broker.arrive(arrival, stage);
                     }
                     None => stage.count(Sometimes::FrameLost),
@@ -200,8 +200,9 @@ impl World {
             return;
         };
         if let Transport::Tcp = up.transport {
-            self.broker
-                .arrive(Arrival::Connected { id: up.key }, &mut self.stage);
+            let name = String::from_utf8(up.key.clone()).unwrap();
+            let connected = Arrival::Connected { id: up.key, name };
+            self.broker.arrive(connected, &mut self.stage);
         }
         self.tell(up.peer, Incident::Up(socket));
     }

@@ -15,7 +15,7 @@ use orden::store::{self, Error, Identity, LogReader, MemoryOptions, Options, Run
 use orden::wire::sessions::SessionEntry;
 use orden::wire::{LogId, OrderNumber};
 
-pub(crate) use self::arrival::Arrival;
+pub(crate) use self::arrival::{Arrival, arrival_of};
 use self::serving::Serving;
 use crate::checker::history::Event;
 use crate::simulated_disk::{Fault as DiskFault, Leaves, SimulatedDisk};

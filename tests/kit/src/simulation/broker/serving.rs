@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 
 use orden::commit::CommitLoop;
 use orden::core::{
-    Chunk, Event as MachineEvent, Input, MemberStatus, Outgoing, Packet, Ready, Route, Sequencer,
-    Transport,
+    Chunk, Event as MachineEvent, MemberStatus, Outgoing, Ready, Route, Sequencer, Transport,
 };
 use orden::store::{Error, Log, LogReader, MemoryOptions};
 use orden::wire::reply::{self, BrokerMessage};
@@ -167,44 +166,20 @@ impl Serving {
         arrival: &Arrival,
         stage: &mut Stage,
     ) -> Result<(), Error> {
-        let input = match arrival {
-            Arrival::Packet {
-                id,
-                delimited,
-                body,
-                excess,
-            } => {
-                let packet = Packet {
-                    id,
-                    delimited: *delimited,
-                    body,
-                    excess: *excess,
-                    proof: None,
-                };
+        match arrival {
+            Arrival::Packet(packet) => {
                 let machine = self.commits.machine();
                 let members = || machine.status().filter(|member| member.present);
                 let is_present =
                     |who: &str| members().any(|member| member.name.as_bytes() == who.as_bytes());
                 let oldest = self.commits.log().oldest();
+                let packet = packet.borrowed();
                 self.door.hears(&packet, is_present, oldest, stage);
-                Input::Packet(packet)
             }
-            Arrival::Connected { id } => {
-                let name = str::from_utf8(id).unwrap();
-                Input::Connected { id, name }
-            }
-            Arrival::Bytes { id, bytes } => {
-                self.door.hears_bytes(id, bytes, stage);
-                Input::Bytes { id, bytes }
-            }
-            Arrival::Disconnected { id } => Input::Disconnected { id },
-            Arrival::Undelivered { to, why } => Input::Undelivered { to, why: *why },
-            Arrival::Loaded { from, result } => Input::Loaded {
-                from: *from,
-                result: result.clone(),
-            },
-        };
-        self.commits.step(now, input)
+            Arrival::Bytes { id, bytes } => self.door.hears_bytes(id, bytes, stage),
+            _ => {}
+        }
+        self.commits.step(now, arrival.borrowed())
     }
 
     /// Sends what was to be sent, and asks for what is to be read.

@@ -103,7 +103,7 @@ fn dealer(peer: usize, key: Vec<u8>, patient: bool, stage: &mut Stage) -> Socket
     network.open(peer, Transport::Zmq, key, patient, queue)
 }
 
-/// A message as it goes over the wire in a simulation: see `Arrival::of`.
+/// A message as it goes over the wire in a simulation: see `arrival_of`.
 fn wrapped(delimited: bool, body: &[u8]) -> Vec<u8> {
     [&[u8::from(delimited)], body].concat()
 }
