@@ -19,6 +19,8 @@ pub struct Status {
     pub counters: Counters,
     /// The number that the next message gets.
     pub next: OrderNumber,
+    /// Whether it goes out of service.
+    pub is_draining: bool,
 }
 
 /// A view of the broker's state. Cheap to clone.
@@ -33,6 +35,7 @@ struct Shown {
     members: Shares,
     counters: Counters,
     next: OrderNumber,
+    is_draining: bool,
 }
 
 /// Members by session id, in shares of [`SHARE`].
@@ -55,15 +58,28 @@ impl Shares {
 impl AckMap {
     /// A copy of what it shows now, of one moment.
     pub fn status(&self) -> Status {
-        let (shares, counters, next) = {
+        let (shares, counters, next, is_draining) = {
             let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            (shown.members.clone(), shown.counters.clone(), shown.next)
+            let Shown {
+                members,
+                counters,
+                next,
+                is_draining,
+            } = &*shown;
+            (members.clone(), counters.clone(), *next, *is_draining)
         };
         Status {
             members: shares.members().cloned().collect(),
             counters,
             next,
+            is_draining,
         }
+    }
+
+    /// Whether the broker goes out of service; looks at nothing else.
+    pub fn is_draining(&self) -> bool {
+        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.is_draining
     }
 
     /// Shows what has changed since the last time.
@@ -74,6 +90,7 @@ impl AckMap {
         });
         shown.counters.clone_from(machine.counters());
         shown.next = machine.visible_end();
+        shown.is_draining = machine.is_draining();
     }
 }
 

@@ -14,6 +14,7 @@ use super::ack_map::AckMap;
 use super::dispatcher::Signals;
 use super::event_log::EventLog;
 use super::exchange::{INBOUND_BURSTS, Inbound, Outbound};
+use super::operator::Waiting;
 use crate::commit::CommitLoop;
 use crate::core::{Now, Ready};
 use crate::net::Clock;
@@ -39,6 +40,7 @@ pub(super) struct Round {
     /// Stretches to ask for as soon as the loader has room.
     loads: VecDeque<OrderNumber>,
     events: EventLog,
+    operators: Waiting,
     stopping: bool,
 }
 
@@ -118,6 +120,10 @@ impl Driver {
                     self.commits.step(now, arrival.borrowed())?;
                 }
             }
+            Inbound::Operator { instruction, reply } => {
+                let input = self.round.operators.input(instruction, reply);
+                self.commits.step(now, input)?;
+            }
             Inbound::Stop => self.round.stopping = true,
         }
         Ok(())
@@ -130,6 +136,8 @@ impl Driver {
             closes,
             loads,
             events,
+            replies,
+            drained,
         } = self.commits.round(now)?;
         // Before anybody hears of it: a peer that has an answer and asks for the status finds it
         // there.
@@ -143,6 +151,11 @@ impl Driver {
         self.round.loads.extend(loads);
         self.load()?;
         self.round.events.write(now.time, events);
+        self.round.operators.answer(replies);
+        if drained && !self.signals.stop.swap(true, Ordering::SeqCst) {
+            log::info!("drained: finishing what was accepted meanwhile");
+            self.waker.wake();
+        }
         Ok(self.commits.rest()?)
     }
 

@@ -1,7 +1,9 @@
 //! What passes between the broker's threads. Every channel is bounded, and what goes through it
 //! is a burst: a lock and a wake-up are paid for many messages at once.
 
-use crate::core::{InputOf, Outgoing, Route};
+use crossbeam_channel::Sender;
+
+use crate::core::{Declined, InputOf, Instruction, Outgoing, Route};
 
 /// A frame as libzmq hands it over.
 pub(super) type Frame = zmq::Message;
@@ -21,6 +23,13 @@ pub(super) const BURST_BYTES: usize = 256 << 10;
 pub(super) enum Inbound {
     /// For the machine, in this order.
     Arrivals(Vec<Arrival>),
+    /// From an operator.
+    Operator {
+        /// What is to be done.
+        instruction: Instruction,
+        /// Who waits for the answer.
+        reply: Sender<Result<(), Declined>>,
+    },
     /// Nothing more will be taken in: finish what was.
     Stop,
 }

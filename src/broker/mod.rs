@@ -20,6 +20,7 @@ mod in_process;
 mod key_list;
 mod loader;
 mod monitor;
+mod operator;
 mod outside;
 mod rate;
 mod sockets;
@@ -52,6 +53,7 @@ pub use ack_map::{AckMap, Status};
 pub use config::{Config, ConnectionLimits, Security, Storage};
 pub use error::Error;
 pub use in_process::{Ear, InProcess, NotTaken};
+pub use operator::{NotDone, Operator};
 pub use outside::Outside;
 pub use stopper::Stopper;
 
@@ -93,7 +95,9 @@ impl Broker {
         let reader = opened.log.reader();
         let in_process = InProcess::new(inbound_in.clone());
         let (living, token) = Watch::over(3 + usize::from(auth.is_some()));
-        let outside = Outside::new(&opened, &ack_map, &in_process, &stopper, living);
+        let operator = Operator::new(inbound_in.clone());
+        let handles = (in_process.clone(), operator, stopper);
+        let outside = Outside::new(&opened, &ack_map, handles, living);
         let clock = Clock::start();
         let limits = config.limits.clone();
         let now = clock.now_with_wall();

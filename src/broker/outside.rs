@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::ack_map::AckMap;
 use super::in_process::InProcess;
+use super::operator::Operator;
 use super::stopper::Stopper;
 use crate::store::{LogReader, Opened};
 use crate::wire::{Epoch, LogId};
@@ -21,6 +22,8 @@ pub struct Outside {
     pub ack_map: AckMap,
     /// A way into the order.
     pub in_process: InProcess,
+    /// What it can be told to do.
+    pub operator: Operator,
     /// Whether it was asked to stop.
     pub stopper: Stopper,
     reader: Arc<Mutex<Box<dyn LogReader>>>,
@@ -31,16 +34,16 @@ impl Outside {
     pub(super) fn new(
         opened: &Opened,
         ack_map: &AckMap,
-        in_process: &InProcess,
-        stopper: &Stopper,
+        (in_process, operator, stopper): (InProcess, Operator, Stopper),
         living: Watch,
     ) -> Self {
         Self {
             log_id: opened.recovered.log_id,
             epoch: Epoch(opened.recovered.epoch.0 + 1),
             ack_map: ack_map.clone(),
-            in_process: in_process.clone(),
-            stopper: stopper.clone(),
+            in_process,
+            operator,
+            stopper,
             reader: Arc::new(Mutex::new(opened.log.reader())),
             living,
         }

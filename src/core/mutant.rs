@@ -70,6 +70,12 @@ mutants! {
     ReportUncommitted,
     /// M25: a goodbye is answered before the position that it stands for is committed.
     GoodbyeAtOnce,
+    /// M26: a member whose connection an operator ends loses its session, too.
+    KickForGood,
+    /// M27: a broker that goes out of service waits for nobody.
+    DrainAtOnce,
+    /// M28: a broker that goes out of service still takes new members.
+    JoinWhileDraining,
 }
 
 #[cfg(not(feature = "mutants"))]

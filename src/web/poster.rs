@@ -257,6 +257,8 @@ impl Poster {
             Code::NoSpace if self.is_open(name) => {
                 self.refuse_posts(name, &refusal, |sequence| sequence >= detail);
             }
+            // It goes down, but what is said until then counts.
+            Code::Closing if self.is_open(name) => {}
             // The broker has taken the name for away: what waits is said again after the hello.
             Code::NoSession => {
                 if let Some(session) = self.sessions.get_mut(name) {

@@ -33,6 +33,9 @@ orden_kit::scripts! {
     native_peer_gone
     native_resumes
     native_window
+    operator_drains
+    operator_ends
+    operator_kicks
     payload_is_opaque
     peer_full
     peer_gone

@@ -25,7 +25,10 @@ impl Order {
             } => self.publish(wall, member, &publish, count),
             Command::Say { member, payload } => self.say(wall, member, payload),
             Command::Move(positions) => self.note(positions),
-            Command::Leave(member) => self.leave(wall, member),
+            Command::Leave(member) => self.leave(wall, member, false),
+            Command::End(member) => self.leave(wall, member, true),
+            Command::Kick(member) if self.member(member).is_some() => Outcome::Kicked { member },
+            Command::Kick(_) => Outcome::Stale,
             Command::Own { member, key } => {
                 self.members.give(member, Some(key));
                 Outcome::Noted
@@ -78,7 +81,7 @@ impl Order {
         Ok(id)
     }
 
-    fn leave(&mut self, wall: u64, id: MemberId) -> Outcome {
+    fn leave(&mut self, wall: u64, id: MemberId, by_operator: bool) -> Outcome {
         let Some(member) = self.members.remove(id) else {
             return Outcome::Stale;
         };
@@ -89,6 +92,7 @@ impl Order {
         Outcome::Left {
             member: id,
             name: member.name().clone(),
+            by_operator,
         }
     }
 

@@ -34,6 +34,10 @@ pub enum Command<'a> {
     Move(&'a [(MemberId, Position)]),
     /// A member's session ends.
     Leave(MemberId),
+    /// An operator ends a member's session.
+    End(MemberId),
+    /// An operator ends a member's connection, whichever broker has it; nothing else changes.
+    Kick(MemberId),
     /// A key speaks for a member from now on.
     Own {
         /// Which member.
@@ -105,6 +109,13 @@ pub enum Outcome {
         member: MemberId,
         /// Its name.
         name: Name,
+        /// Whether an operator has ended it.
+        by_operator: bool,
+    },
+    /// A member's connection is to end; its session stays.
+    Kicked {
+        /// Which member.
+        member: MemberId,
     },
     /// What was to be noted is.
     Noted,

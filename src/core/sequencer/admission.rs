@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::authority::{Authority, Grants};
+use super::closing::Closing;
 use super::heard::Heard;
 use super::timers::Timer;
 use super::{Proof, Route, Sequencer, rejection};
@@ -204,27 +205,37 @@ impl Sequencer {
     }
 
     fn is_closing(&self, route: &Route) -> bool {
-        let same = |(_, closing): &(_, Route)| closing.is_same_connection(route);
+        let same = |closing: &Closing| closing.route.is_same_connection(route);
         self.closing.iter().any(same)
     }
 
-    fn close_after_refusal(&mut self, now: Now, route: Route) {
+    pub(super) fn close_after_refusal(&mut self, now: Now, route: Route) {
         let at = now.time + FAREWELL;
-        self.closing.push_back((at, route));
+        let index = self.commits.latest(self.order.has_pending());
+        self.closing.push_back(Closing { at, index, route });
         self.timers.set(Timer::Closing, at);
     }
 
     /// Closes the connections that have had the time to hear why.
     pub(super) fn close_refused(&mut self, now: Now) {
-        while let Some((at, _)) = self.closing.front()
-            && *at <= now.time
+        let committed = self.commits.committed();
+        while let Some(closing) = self.closing.front()
+            && closing.at <= now.time
+            && closing.index <= committed
         {
             let due = self.closing.pop_front();
-            self.closes.extend(due.map(|(_, route)| route));
+            self.closes.extend(due.map(|closing| closing.route));
         }
         self.timers.clear(Timer::Closing);
-        if let Some((at, _)) = self.closing.front() {
-            self.timers.set(Timer::Closing, *at);
+        if let Some(closing) = self.closing.front() {
+            // One that waits for the log is looked at again when that is as far.
+            let again = now.time + FAREWELL;
+            let at = if closing.at > now.time {
+                closing.at
+            } else {
+                again
+            };
+            self.timers.set(Timer::Closing, at);
         }
     }
 }

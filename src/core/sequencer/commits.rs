@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::Reply;
 use super::Route;
 use super::index::{Index, Writes};
 use super::outbox::Outbox;
@@ -16,6 +17,8 @@ pub(super) struct Commits {
     committed: Index,
     chunks: VecDeque<(Index, Chunk)>,
     answers: VecDeque<(Index, Answer)>,
+    /// Replies to an operator, by the writes that they rest on.
+    replies: VecDeque<(Index, Reply)>,
 }
 
 /// A frame for one connection.
@@ -78,6 +81,21 @@ impl Commits {
         }
         let to = to.clone();
         self.answers.push_back((index, Answer { to, frame, about }));
+    }
+
+    /// Answers an operator once everything up to `index` is committed.
+    pub(super) fn reply(&mut self, index: Index, reply: Reply) {
+        self.replies.push_back((index, reply));
+    }
+
+    /// The replies that may be given now.
+    pub(super) fn take_replies(&mut self) -> Vec<Reply> {
+        let committed = self.committed;
+        let all = std::mem::take(&mut self.replies);
+        let (due, waiting): (VecDeque<_>, _) =
+            (all.into_iter()).partition(|(index, _)| *index <= committed);
+        self.replies = waiting;
+        due.into_iter().map(|(_, reply)| reply).collect()
     }
 
     /// Drops confirmations that wait for a connection: they were meant for the session that it

@@ -56,7 +56,17 @@ impl Sequencer {
                 member,
                 result: Err(why),
             } => self.refuse_member(member, why),
-            Outcome::Left { member, name } => self.left(now.time, member, name),
+            Outcome::Left {
+                member,
+                name,
+                by_operator,
+            } => {
+                if by_operator {
+                    self.ended(now, member);
+                }
+                self.left(now.time, member, name);
+            }
+            Outcome::Kicked { member } => self.kicked(now, member),
             Outcome::Noted | Outcome::Stale => {}
         }
     }
@@ -102,6 +112,9 @@ impl Sequencer {
         session.heard = now;
         session.served_after = self.commits.latest(self.order.has_pending());
         self.welcome(id, !is_new, &route);
+        if self.is_draining() {
+            self.tell_of_drain(id);
+        }
     }
 
     /// Tells a peer who it is, once all that the welcome says is committed.

@@ -215,6 +215,7 @@ impl Sequencer {
             let event = Event::Returned(session.name.clone(), dialect);
             session.is_put_off = false;
             self.events.push(event);
+            self.await_while_draining(id);
             self.mark_to_serve(id);
         }
         // The next question comes before the end of the time that it had to answer this one.

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::{Grants, Index, Route, Transport};
+use super::{Grants, Index, Instruction, Route, Transport};
 use crate::core::order::Chunk;
 use crate::wire::{OrderNumber, PublicKey};
 
@@ -54,6 +54,14 @@ pub enum InputOf<B, N = String, R = Route> {
     Refused(&'static str),
     /// The access list was reloaded.
     Grants(Grants),
+    /// An operator wants something done; answered by one
+    /// [`Reply`](super::Reply) with the same ticket.
+    Operator {
+        /// The caller's number for it.
+        ticket: u64,
+        /// What is to be done.
+        instruction: Instruction,
+    },
     /// Time has passed: what has a deadline is to be looked at.
     Tick,
 }
@@ -74,6 +82,13 @@ impl<B: Deref<Target = [u8]>> InputOf<B> {
             },
             Self::Refused(reason) => Input::Refused(reason),
             Self::Grants(grants) => Input::Grants(grants.clone()),
+            Self::Operator {
+                ticket,
+                instruction,
+            } => Input::Operator {
+                ticket: *ticket,
+                instruction: instruction.clone(),
+            },
             Self::Tick => Input::Tick,
         }
     }

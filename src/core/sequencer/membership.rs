@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::commits::About;
+use super::draining::CLOSING;
 use super::heard::Heard;
 use super::session::{Life, Session};
 use super::sitting::Sitting;
@@ -65,6 +66,11 @@ impl Sequencer {
         let seat = Seat(u32::try_from(self.sitting.len()).unwrap_or(u32::MAX));
         let sit = sit(seat);
         let joins = self.order.by_name(sit.name.as_bytes()).is_none();
+        if joins && self.is_draining() && !Mutant::JoinWhileDraining.lives() {
+            let why = rejection(Code::Closing, 0, CLOSING);
+            self.refuse(route, sit.dialect, why);
+            return false;
+        }
         if joins && !self.has_room_for_notice(sit.name) {
             let why = rejection(Code::NoSpace, 0, DISK_FULL);
             self.refuse(route, sit.dialect, why);
@@ -249,6 +255,7 @@ impl Sequencer {
         }
         self.sessions.bind(now.time, id, route);
         self.sessions.get_mut(id).life = Life::Here;
+        self.await_while_draining(id);
         self.mark_to_serve(id);
         self.watch(id);
     }

@@ -11,25 +11,29 @@
 //! * `membership.rs`: coming, being superseded, going; `publish.rs`: messages.
 //! * `decide.rs`: where commands are applied, and what follows from them.
 //! * `deliver.rs`: feeding members, acknowledgements, resending; `loading.rs`: from the log.
-//! * `commits.rs`: what waits for the log.
+//! * `commits.rs`: what waits for the log; `operate.rs`: what an operator wants done.
 
 mod admission;
 mod authority;
 mod backlog;
+mod closing;
 mod commits;
 mod decide;
 mod deliver;
+mod draining;
 mod frames;
 mod guests;
 mod hear;
 mod heard;
 mod index;
 mod input;
+mod instruction;
 mod limits;
 mod loading;
 mod marked;
 mod marking;
 mod membership;
+mod operate;
 mod outbox;
 mod publish;
 mod reading;
@@ -45,7 +49,9 @@ mod timers;
 use std::collections::VecDeque;
 
 use self::backlog::Backlog;
+use self::closing::Closing;
 use self::commits::{About, Commits};
+use self::draining::Draining;
 use self::guests::GuestNames;
 use self::marked::Marked;
 use self::outbox::Outbox;
@@ -63,6 +69,7 @@ pub use authority::{Actions, Authority, Grant, Grants};
 pub use guests::Seed;
 pub use index::{Index, Writes};
 pub use input::{Input, InputOf, LoadError, Packet, PacketOf, Proof, Undelivered};
+pub use instruction::{Declined, Instruction, Reply};
 pub use limits::Limits;
 pub use ready::{Event, Frames, Outgoing, Ready};
 pub use route::{Route, Transport};
@@ -90,7 +97,9 @@ pub struct Sequencer {
     sitting: Vec<Sitting>,
     closes: Vec<Route>,
     /// Connections that are told why before they end, and when that is.
-    closing: VecDeque<(Time, Route)>,
+    closing: VecDeque<Closing>,
+    /// The broker goes out of service.
+    draining: Option<Draining>,
     authority: Authority,
     events: Vec<Event>,
     counters: Counters,
@@ -117,6 +126,7 @@ impl Sequencer {
             sitting: Vec::new(),
             closes: Vec::new(),
             closing: VecDeque::new(),
+            draining: None,
             authority: Authority::Open,
             events: Vec::new(),
             counters: Counters::default(),
@@ -153,6 +163,10 @@ impl Sequencer {
                 self.events.push(Event::TurnedAway(reason));
             }
             Input::Grants(grants) => self.regrant(now, grants),
+            Input::Operator {
+                ticket,
+                instruction,
+            } => self.instruct(now, ticket, &instruction),
             Input::Tick => self.tick(now),
         }
     }
@@ -186,6 +200,8 @@ impl Sequencer {
             closes: std::mem::take(&mut self.closes),
             loads: self.reading.take(),
             events: std::mem::take(&mut self.events),
+            replies: self.commits.take_replies(),
+            drained: self.is_drained(now),
         }
     }
 

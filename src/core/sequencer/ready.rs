@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Route, Undelivered};
+use super::{Reply, Route, Undelivered};
 use crate::wire::reply::Code;
 use crate::wire::{DecodeError, Dialect, Name, OrderNumber};
 
@@ -21,6 +21,11 @@ pub struct Ready {
     pub loads: Vec<OrderNumber>,
     /// What a person who reads the broker's log may want to know.
     pub events: Vec<Event>,
+    /// What has become of instructions, for those who gave them.
+    pub replies: Vec<Reply>,
+    /// The broker was told to go out of service, and may end now: what it had accepted is
+    /// finished, or its patience is at an end.
+    pub drained: bool,
 }
 
 /// Frames for one or more connections, each of which gets them all, in order.

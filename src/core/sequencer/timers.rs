@@ -13,11 +13,13 @@ pub(super) enum Timer {
     Closing,
     /// Stretches of the log that could not be read are asked for again.
     Reads,
+    /// The broker ends, although not all is finished.
+    Drain,
 }
 
 /// One time for each timer. Setting a timer that is set keeps the earlier time.
 #[derive(Debug, Default)]
-pub(super) struct Timers([Option<Time>; 4]);
+pub(super) struct Timers([Option<Time>; 5]);
 
 impl Timers {
     /// Sets a timer, unless it is set to an earlier time.

@@ -61,6 +61,12 @@ sometimes! {
     RotFoundByReading,
     FrameLost,
     ClockSet,
+    KickedByOperator,
+    EndedByOperator,
+    ToldOfDrain,
+    Drained,
+    DrainTookTooLong,
+    JoinRefusedByDrain,
 }
 
 /// Counts, by what was counted.

@@ -26,11 +26,17 @@ pub(crate) enum Fault {
     ClockSet,
     /// Frames take long.
     Clog,
+    /// An operator ends a connection.
+    Kick,
+    /// An operator ends a session.
+    End,
+    /// An operator takes the broker out of service.
+    Drain,
 }
 
 impl Fault {
     /// All of them.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Cut,
         Self::Kill,
         Self::ClientCrash,
@@ -40,6 +46,9 @@ impl Fault {
         Self::DiskError,
         Self::ClockSet,
         Self::Clog,
+        Self::Kick,
+        Self::End,
+        Self::Drain,
     ];
 
     /// The time until it happens next; `None`: it never does in this plan.
@@ -54,6 +63,9 @@ impl Fault {
             Self::DiskError => faults.disk_error,
             Self::ClockSet => faults.clock_set,
             Self::Clog => faults.clog,
+            Self::Kick => faults.kick,
+            Self::End => faults.end,
+            Self::Drain => faults.drain,
         }?;
         let mean = u64::try_from(mean.as_micros()).unwrap();
         Some(Duration::from_micros(dice.between(0, 2 * mean)))

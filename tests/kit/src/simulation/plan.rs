@@ -76,6 +76,12 @@ pub(crate) struct Faults {
     pub(crate) clock_set: Option<Duration>,
     /// Frames take long for a while.
     pub(crate) clog: Option<Duration>,
+    /// An operator ends a connection.
+    pub(crate) kick: Option<Duration>,
+    /// An operator ends a session.
+    pub(crate) end: Option<Duration>,
+    /// An operator takes the broker out of service.
+    pub(crate) drain: Option<Duration>,
     /// A read of the log fails for want of something, out of a thousand.
     pub(crate) read_fails_per_mille: u64,
 }
@@ -143,6 +149,7 @@ impl Plan {
                 crash_point_per_mille: 0,
                 disk_full: None,
                 disk_error: None,
+                drain: None,
                 ..self.faults
             };
         }
@@ -231,6 +238,9 @@ fn faults(dice: &mut Dice) -> Faults {
         disk_error: sometimes(150, 1_000, 8_000),
         clock_set: sometimes(200, 500, 5_000),
         clog: sometimes(200, 500, 5_000),
+        kick: sometimes(200, 500, 5_000),
+        end: sometimes(150, 1_000, 8_000),
+        drain: sometimes(150, 1_000, 8_000),
         silent_per_mille: dice.pick(&[0, 300, 700]),
         crash_point_per_mille: dice.pick(&[0, 0, 5, 30]),
         power_per_mille: dice.pick(&[0, 500, 1000]),

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use orden::core::Transport;
+use orden::core::{Instruction, Transport};
 use orden::store::LogReader;
-use orden::wire::OrderNumber;
+use orden::wire::{Name, OrderNumber};
 
 use crate::checker::history::{Event, Moment};
 use crate::simulated_disk::Fault as DiskFault;
@@ -251,6 +251,22 @@ impl World {
                 stage.count(Sometimes::ClockSet);
                 self.broker.set_wall_clock();
             }
+            Fault::Kick | Fault::End => {
+                let honest = self.peers[peer].honest();
+                let Some((who, _)) = honest.filter(|(who, _)| !who.is_empty()) else {
+                    return;
+                };
+                let name = Name::new(who.as_bytes()).unwrap();
+                let instruction = match fault {
+                    Fault::Kick => Instruction::Kick(name),
+                    _ => Instruction::End(name),
+                };
+                self.broker.arrive(by_operator(instruction), stage);
+            }
+            Fault::Drain => {
+                let instruction = Instruction::Drain(self.dice.millis(0, 3_000));
+                self.broker.arrive(by_operator(instruction), stage);
+            }
             Fault::Clog => {
                 stage.network.clogged = self.dice.between(10_000, 1_000_000);
                 self.mend_later(fault, 2_000);
@@ -334,5 +350,13 @@ impl World {
         }
         let (oldest, next) = (oldest.0, next.0);
         self.stage.note(Event::LogEnd { oldest, next });
+    }
+}
+
+/// What an operator wants, on its way to the broker.
+fn by_operator(instruction: Instruction) -> Arrival {
+    Arrival::Operator {
+        ticket: 0,
+        instruction,
     }
 }

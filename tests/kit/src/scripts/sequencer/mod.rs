@@ -23,6 +23,8 @@
 //!  stall, unstall              syncs do not end; they end after all
 //!  crash, restart              the broker is killed; ends in good order; then it starts again
 //!  crash surviving=1           the same, and the first unsynced write is on the disk nevertheless
+//!  operator kick NAME          an operator ends a connection; also: end NAME, which ends a
+//!                                session, and drain TIME
 //!  status, counters            how far the members are; what was counted
 //!  show sessions               what is written of sessions is shown from now on
 //! ```
@@ -35,7 +37,7 @@ mod shown;
 
 use std::time::Duration;
 
-use orden::core::{Input, Limits, Undelivered};
+use orden::core::{Input, Instruction, Limits, Undelivered};
 use orden::wire::native::{self, Goodbye, Hello, PublishFrame, Start};
 use orden::wire::{Acked, ClientSequence, LogId, Name, OrderNumber, binary, json};
 
@@ -86,10 +88,22 @@ fn run(scene: &mut Scene, line: &str) {
         "crash" if rest.is_empty() => scene.crash(0),
         "crash" => scene.crash(number(rest.strip_prefix("surviving=").unwrap())),
         "restart" => scene.restart(),
+        "operator" => operator(scene, rest),
         "status" => scene.status(),
         "counters" => scene.counters(),
         "show" => scene.show_sessions(),
         _ => panic!("no such command: {line}"),
+    }
+}
+
+fn operator(scene: &mut Scene, rest: &str) {
+    let (verb, object) = rest.split_once(' ').unwrap();
+    let name = || Name::new(&text(object)).unwrap();
+    match verb {
+        "kick" => scene.instruct(Instruction::Kick(name())),
+        "end" => scene.instruct(Instruction::End(name())),
+        "drain" => scene.instruct(Instruction::Drain(duration(object))),
+        _ => panic!("an operator cannot {verb}"),
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use orden::commit::{CommitLoop, Sync};
 use orden::core::{
-    Event, Input, Limits, LoadError, Now, Outgoing, Packet, Ready, Recovered, Route, Seed,
-    Sequencer, Time, Undelivered, Write,
+    Event, Input, Instruction, Limits, LoadError, Now, Outgoing, Packet, Ready, Recovered, Route,
+    Seed, Sequencer, Time, Transport, Undelivered, Write,
 };
 use orden::store::{Error, LogReader as _};
 use orden::wire::{LogId, OrderNumber};
@@ -32,6 +32,10 @@ pub(crate) struct Scene {
     /// Within `together … end`.
     together: bool,
     blocked: BTreeMap<String, Undelivered>,
+    /// Instructions so far.
+    tickets: u64,
+    /// The machine has said that it is drained.
+    drained: bool,
     /// What has happened since the last look.
     said: String,
 }
@@ -54,6 +58,8 @@ impl Scene {
             show_sessions: false,
             together: false,
             blocked: BTreeMap::new(),
+            tickets: 0,
+            drained: false,
             said: String::new(),
         }
     }
@@ -87,6 +93,16 @@ impl Scene {
         if !self.together {
             self.settle();
         }
+    }
+
+    /// An operator wants something.
+    pub(crate) fn instruct(&mut self, instruction: Instruction) {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        self.step(Input::Operator {
+            ticket,
+            instruction,
+        });
     }
 
     /// Time passes; what has a deadline is done on time.
@@ -125,7 +141,8 @@ impl Scene {
         for _ in 0..ROUNDS_MAX {
             let ready = self.commits.round(self.now).unwrap();
             let writes = self.log.take_new();
-            if writes.is_empty() && is_empty(&ready) {
+            let is_drained = ready.drained && !self.drained;
+            if writes.is_empty() && is_empty(&ready) && !is_drained {
                 return;
             }
             self.show(&writes);
@@ -169,6 +186,7 @@ impl Scene {
             writeln!(self.said, "recovered {}", shown::entry(&entry)).unwrap();
         }
         self.commits = resumed(self.now, &self.limits, recovered, &self.log);
+        self.drained = false;
         self.settle();
     }
 
@@ -258,13 +276,27 @@ impl Scene {
             }
         }
         for route in &ready.closes {
-            writeln!(self.said, "closed raw {}", peer(route)).unwrap();
+            let kind = match route.transport {
+                Transport::Tcp => "raw",
+                Transport::Zmq => "zmq",
+            };
+            writeln!(self.said, "closed {kind} {}", peer(route)).unwrap();
         }
         for event in &ready.events {
             // The log's own lines say these.
             if !matches!(event, Event::Joined(..) | Event::Left(_)) {
                 writeln!(self.said, "event {event:?}").unwrap();
             }
+        }
+        for reply in &ready.replies {
+            let ticket = reply.ticket;
+            match reply.result {
+                Ok(()) => writeln!(self.said, "operator {ticket}: done").unwrap(),
+                Err(why) => writeln!(self.said, "operator {ticket}: {why}").unwrap(),
+            }
+        }
+        if ready.drained && !std::mem::replace(&mut self.drained, true) {
+            writeln!(self.said, "drained").unwrap();
         }
         for from in ready.loads {
             writeln!(self.said, "read from {from}").unwrap();
@@ -319,4 +351,5 @@ fn is_empty(ready: &Ready) -> bool {
         && ready.closes.is_empty()
         && ready.loads.is_empty()
         && ready.events.is_empty()
+        && ready.replies.is_empty()
 }

@@ -2,7 +2,9 @@
 //! the sequencer thread drives them, and killed wherever it hurts.
 
 mod arrival;
+mod died;
 mod door;
+mod operated;
 mod serving;
 mod slow_log;
 
@@ -16,6 +18,7 @@ use orden::wire::sessions::SessionEntry;
 use orden::wire::{LogId, OrderNumber};
 
 pub(crate) use self::arrival::{Arrival, arrival_of};
+use self::died::Died;
 use self::serving::Serving;
 use crate::checker::history::Event;
 use crate::simulated_disk::{Fault as DiskFault, Leaves, SimulatedDisk};
@@ -71,21 +74,6 @@ pub(crate) struct Broker {
 pub(crate) struct Process {
     incarnation: u64,
     serving: Serving,
-}
-
-/// A process has come to its end, where it is said.
-#[derive(Debug)]
-pub(crate) enum Died {
-    /// It was killed at a place that counts.
-    Killed(Sometimes),
-    /// The log has failed.
-    Log(Error),
-}
-
-impl From<Error> for Died {
-    fn from(error: Error) -> Self {
-        Self::Log(error)
-    }
 }
 
 /// Opens the log on a disk.
@@ -341,8 +329,12 @@ impl Broker {
             return;
         };
         let result = act(self, &mut process.serving, stage);
+        if let Err(Died::Drained) = result {
+            return self.end_in_order(process, stage);
+        }
         self.process = Some(process);
         match result {
+            Err(Died::Drained) => unreachable!("it has ended"),
             Ok(()) => {}
             Err(Died::Killed(place)) => {
                 stage.count(place);
@@ -353,6 +345,16 @@ impl Broker {
                 stage.count(Sometimes::DiskErrorStoppedBroker);
                 self.lose_power(stage);
             }
+        }
+    }
+
+    /// It has ended itself, if its disk lets it.
+    fn end_in_order(&mut self, process: Process, stage: &mut Stage) {
+        let now = self.now(stage.now());
+        match process.serving.try_stop(now) {
+            Ok(()) if !self.is_armed => self.end(false, stage),
+            _ if self.is_armed => self.lose_power(stage),
+            died => panic!("the log cannot be closed: {died:?}"),
         }
     }
 

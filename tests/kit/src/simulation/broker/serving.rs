@@ -2,6 +2,7 @@
 //! commits take simulated time.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use orden::commit::CommitLoop;
 use orden::core::{
@@ -12,6 +13,7 @@ use orden::wire::reply::{self, BrokerMessage};
 use orden::wire::{Dialect, Name, OrderNumber};
 
 use super::door::Door;
+use super::operated::Operated;
 use super::slow_log::SlowLog;
 use super::{Arrival, Broker, Died};
 use crate::checker::history::Event;
@@ -29,6 +31,7 @@ pub(crate) struct Serving {
     door: Door,
     /// The oldest message that the log had when that was looked at last.
     oldest: OrderNumber,
+    operated: Operated,
     /// What the machine had counted when it was looked at last.
     counted: orden::core::Counters,
 }
@@ -45,6 +48,7 @@ impl Serving {
             inbox: VecDeque::new(),
             door: Door::default(),
             oldest: OrderNumber(0),
+            operated: Operated::default(),
             counted: orden::core::Counters::default(),
         }
     }
@@ -104,6 +108,12 @@ impl Serving {
         self.reader
     }
 
+    /// The same, on a disk that may go wrong.
+    pub(super) fn try_stop(self, now: orden::core::Now) -> Result<(), Died> {
+        self.log.heal(); // it is killed before, or not at all
+        Ok(self.commits.close(now)?)
+    }
+
     /// Tells a place in the log where the process was killed from an error of the log.
     fn log_may_die<T>(&self, result: Result<T, Error>) -> Result<T, Died> {
         result.map_err(|error| match self.log.take_killed() {
@@ -117,7 +127,13 @@ impl Serving {
         note_skips(self.commits.machine().events(), stage);
         let ready = self.commits.round(broker.now(stage.now()));
         let ready = self.log_may_die(ready)?;
+        let drained = ready.drained;
         self.carry_out(ready, broker, stage)?;
+        let syncs = Duration::from_micros(broker.sync_micros.1);
+        let (now, machine) = (stage.now(), self.commits.machine());
+        if self.operated.judge(now, syncs, drained, machine, stage) {
+            return Err(Died::Drained);
+        }
         let rested = self.commits.rest();
         self.log_may_die(rested)?;
         self.judge_retention(broker);
@@ -177,6 +193,9 @@ impl Serving {
                 self.door.hears(&packet, is_present, oldest, stage);
             }
             Arrival::Bytes { id, bytes } => self.door.hears_bytes(id, bytes, stage),
+            Arrival::Operator { instruction, .. } => {
+                return (self.operated).follow(now, instruction, &mut self.commits, stage);
+            }
             _ => {}
         }
         self.commits.step(now, arrival.borrowed())
@@ -233,14 +252,16 @@ impl Serving {
         }
     }
 
-    fn note_events(&self, events: &[MachineEvent], broker: &mut Broker, stage: &mut Stage) {
+    fn note_events(&mut self, events: &[MachineEvent], broker: &mut Broker, stage: &mut Stage) {
         let who = |name: &Name| String::from_utf8_lossy(name.as_bytes()).into_owned();
         for event in events {
             match event {
                 MachineEvent::Left(name) => {
                     let who = who(name);
                     let lasts = broker.members.remove(&who) && !who.contains(':');
-                    if lasts && !self.door.asked_to_leave(&who) {
+                    if self.operated.has_ended(&who) {
+                        stage.count(Sometimes::EndedByOperator);
+                    } else if lasts && !self.door.asked_to_leave(&who) {
                         stage.count(Sometimes::SessionTimedOut);
                     }
                     stage.end_session(who);
@@ -311,6 +332,7 @@ impl Serving {
             (Sometimes::SpokeWithoutSession, refused("no_session")),
             (Sometimes::SequenceGapRefused, refused("sequence_gap")),
             (Sometimes::SequenceReuseRefused, refused("sequence_reused")),
+            (Sometimes::JoinRefusedByDrain, refused("closing")),
             (Sometimes::MalformedRefused, refused("truncated")),
         ] {
             stage.counters.add(what, times);

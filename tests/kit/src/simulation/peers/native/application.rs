@@ -2,7 +2,7 @@
 
 use orden::core::participant::{Ending, Event as Told, PublishError};
 use orden::wire::OrderNumber;
-use orden::wire::reply::Welcome;
+use orden::wire::reply::{Code, Welcome};
 
 use super::{Kept, Native};
 use crate::checker::history::{Digest, Event};
@@ -40,6 +40,10 @@ impl Native {
             }
             Told::NoSpace => stage.count(Sometimes::NoSpaceForPublisher),
             Told::Away | Told::Unreachable(_) => {}
+            Told::Refused {
+                code: Code::Closing,
+                ..
+            } => stage.count(Sometimes::ToldOfDrain),
             Told::Refused { code, text } => panic!("{who} is refused: {code:?} {text}"),
             Told::Undecodable(error) => panic!("{who} cannot read a frame: {error}"),
             Told::Ended(ending) => self.end(&ending, stage),
@@ -164,7 +168,13 @@ impl Native {
     fn end(&mut self, ending: &Ending, stage: &mut Stage) {
         let gone = stage.ended_sessions.contains(&self.name);
         match ending {
-            Ending::Departed | Ending::Unanswered | Ending::Superseded => {}
+            Ending::Departed
+            | Ending::Unanswered
+            | Ending::Superseded
+            | Ending::Refused {
+                code: Code::Removed,
+                ..
+            } => {}
             // It asked for a number that is not there yet.
             Ending::LogRegressed { text, .. } if text.ends_with("before this number") => {}
             // A session that has ended takes with it what its client sequences meant.
