@@ -167,7 +167,7 @@ fn print(seat: &Seat, lines: &Sender<String>, show: Show, count: Option<u64>) {
                 seat.client.acknowledge(delivery.order).ok();
                 left -= 1;
             }
-            Ok(None) => {}
+            Ok(None) | Err(Error::Skipped { .. }) => {} // which an event has said
             Err(_) => return,
         }
     }

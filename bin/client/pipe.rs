@@ -152,6 +152,7 @@ fn print(seat: &Seat, printed: &Printed, show: Show, count: Option<u64>) -> std:
                     left -= 1;
                     patience = Duration::ZERO;
                 }
+                Err(Error::Skipped { .. }) => {} // an event has said it
                 Err(_) if last.is_none() => return Ok(()),
                 Ok(None) | Err(_) => break,
             }

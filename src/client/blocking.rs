@@ -17,7 +17,7 @@ use super::shared::{Farewell, Shared};
 use super::worker::{INBOX, Worker};
 use crate::core::participant::Acknowledging;
 use crate::net::waker::waker;
-use crate::wire::native::Goodbye;
+use crate::wire::native::{Goodbye, Start};
 use crate::wire::{ClientSequence, Name, OrderNumber};
 
 /// A member of the order.
@@ -77,6 +77,10 @@ struct Inbox {
     interrupts: Receiver<()>,
     /// The rest of the frame that the application is being given.
     ready: VecDeque<Delivery>,
+    /// A frame that lies behind a gap, which the application was told.
+    held: Option<Deliveries>,
+    /// The number that comes next, if it is kept.
+    next: OrderNumber,
     /// The last one's sender.
     sender: Option<Name>,
 }
@@ -97,7 +101,7 @@ impl Client {
             patience,
             observer,
         } = options;
-        let acknowledging = settings.acknowledging;
+        let (acknowledging, start) = (settings.acknowledging, settings.start);
         // The machine cannot know when the application has dealt with a delivery.
         settings.acknowledging = Acknowledging::ByApplication;
         let context = context.unwrap_or_default();
@@ -122,13 +126,19 @@ impl Client {
                 frames,
                 interrupts,
                 ready: VecDeque::new(),
+                held: None,
+                next: OrderNumber(0),
                 sender: None,
             }),
             interrupt,
             acknowledging,
             thread: Mutex::new(Some(thread)),
         };
-        client.shared.wait_for_welcome(patience)?;
+        let begin = client.shared.wait_for_welcome(patience)?;
+        lock(&client.inbox).next = match start {
+            Start::Resume(order) => order,
+            _ => begin,
+        };
         Ok(client)
     }
 
@@ -167,10 +177,11 @@ impl Client {
 
     /// The next message of the order, or `None` if there is none for so long, or somebody
     /// [interrupts](Self::interrupt). Numbers have no gaps, unless the broker did not keep what
-    /// this client has missed, which [`Options::observer`] is told.
+    /// this client has missed.
     ///
     /// # Errors
-    /// If the session is over.
+    /// [`Error::Skipped`] once where there is a gap: what was built from the messages before lacks
+    /// something then. Otherwise, if the session is over.
     pub fn next_delivery(&self, timeout: Duration) -> Result<Option<Delivery>, Error> {
         let mut inbox = lock(&self.inbox);
         if self.shared.is_over() {
@@ -184,15 +195,19 @@ impl Client {
             if self.acknowledging == Acknowledging::OnDelivery {
                 self.shared.waker.wake();
             }
-            let frame = select! {
-                recv(inbox.frames) -> frame => frame.map_err(|_| self.shared.reason())?,
-                recv(inbox.interrupts) -> _ => return Ok(None),
-                default(timeout) => return Ok(None),
+            let held = inbox.held.take();
+            let frame = match held {
+                Some(frame) => frame,
+                None => select! {
+                    recv(inbox.frames) -> frame => frame.map_err(|_| self.shared.reason())?,
+                    recv(inbox.interrupts) -> _ => return Ok(None),
+                    default(timeout) => return Ok(None),
+                },
             };
             if self.shared.is_inbox_full.swap(false, Ordering::SeqCst) {
                 self.shared.waker.wake();
             }
-            inbox.open(&frame)?;
+            inbox.open(frame)?;
         }
         let delivery = inbox.ready.pop_front();
         if let Some(delivery) = &delivery {
@@ -298,7 +313,15 @@ impl Drop for Client {
 }
 
 impl Inbox {
-    fn open(&mut self, frame: &Deliveries) -> Result<(), Error> {
+    fn open(&mut self, frame: Deliveries) -> Result<(), Error> {
+        let (from, numbers) = (self.next, frame.numbers());
+        if numbers.start > from {
+            self.next = numbers.start;
+            self.held = Some(frame);
+            let to = self.next;
+            return Err(Error::Skipped { from, to });
+        }
+        self.next = numbers.end;
         for record in frame.records() {
             let record = record.map_err(Error::Nonsense)?;
             self.ready

@@ -12,11 +12,12 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use super::approach::{Approach, Step};
 use super::deliveries::Deliveries;
 use super::transport::{self, Context, LinkEvent, Sent, Transport, TransportError};
 use crate::core::Time;
 use crate::core::participant::{
-    Event, Input, Limits, NotDelivered, Participant, PublishError, Settings,
+    Event, Input, Limits, NotDelivered, Obstacle, Participant, PublishError, Settings,
 };
 use crate::net::{Address, Keys};
 use crate::wire::native::Goodbye;
@@ -28,7 +29,9 @@ pub struct Connection {
     context: Context,
     address: Address,
     keys: Option<Keys>,
-    transport: Transport,
+    approach: Approach,
+    /// `None` while nothing is tried.
+    transport: Option<Transport>,
     link: Link,
     machine: Participant,
     /// A frame that the socket did not take.
@@ -66,10 +69,12 @@ impl Connection {
         settings: Settings,
         limits: Limits,
     ) -> Result<Self, TransportError> {
+        address.to_connect()?;
         Ok(Self {
             context: context.clone(),
             address: address.clone(),
-            transport: Transport::open(context, address, keys.as_ref())?,
+            approach: Approach::new(address.clone()),
+            transport: None,
             keys,
             link: Link::Down,
             machine: Participant::new(settings, limits),
@@ -83,24 +88,60 @@ impl Connection {
     /// # Errors
     /// Errors of the socket itself.
     pub fn pump(&mut self, now: Time) -> Result<(), TransportError> {
-        self.transport.pumped();
-        while let Some(event) = self.transport.next_link_event()? {
-            match event {
-                LinkEvent::Up => self.link(now, Link::Up),
-                LinkEvent::Down => self.link(now, Link::Down),
-                LinkEvent::Failed(obstacle) => {
-                    self.machine.step(now, Input::Unreachable(obstacle));
+        while let Some(transport) = &self.transport {
+            transport.pumped();
+            match transport.next_link_event()? {
+                None => break,
+                Some(LinkEvent::Up) => {
+                    self.approach.up(now);
+                    self.link(now, Link::Up);
                 }
+                Some(LinkEvent::Down) if self.link == Link::Up => {
+                    self.link(now, Link::Down);
+                    self.hang_up(now);
+                }
+                Some(LinkEvent::Down) => self.fail(now, Obstacle::HungUp),
+                Some(LinkEvent::Failed(obstacle)) => self.fail(now, obstacle),
             }
         }
         self.machine.step(now, Input::Tick);
         if self.link == Link::Up && self.machine.wants_connection() {
-            // This one does not answer.
-            self.transport = Transport::open(&self.context, &self.address, self.keys.as_ref())?;
-            self.link = Link::Down;
-            self.unsent = None;
+            // This one does not answer, or not as a broker does.
+            self.hang_up(now);
         }
+        self.connect(now)?;
         self.send(now)
+    }
+
+    /// Tries the next address, if it is time to.
+    fn connect(&mut self, now: Time) -> Result<(), TransportError> {
+        if self.transport.is_some() {
+            return Ok(());
+        }
+        match self.approach.next(now) {
+            Step::Connect(address, patience) => {
+                let keys = self.keys.as_ref();
+                let transport = Transport::open(&self.context, &address, keys, patience)?;
+                self.transport = Some(transport);
+            }
+            Step::Blocked(obstacle) => {
+                self.machine.step(now, Input::Unreachable(obstacle));
+            }
+            Step::Wait => {}
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, now: Time, obstacle: Obstacle) {
+        self.machine.step(now, Input::Unreachable(obstacle));
+        self.hang_up(now);
+    }
+
+    fn hang_up(&mut self, now: Time) {
+        self.transport = None;
+        self.link = Link::Down;
+        self.unsent = None;
+        self.approach.failed(now);
     }
 
     /// The next frame of messages that are new, if one is here. Ask until there is none, or
@@ -109,7 +150,9 @@ impl Connection {
     /// # Errors
     /// Errors of the socket itself.
     pub fn next_deliveries(&mut self, now: Time) -> Result<Option<Deliveries>, TransportError> {
-        while let Some(frame) = self.transport.receive()? {
+        while let Some(transport) = &self.transport
+            && let Some(frame) = transport.receive()?
+        {
             let numbers = self.machine.step(now, Input::Frame(&frame));
             if self.machine.is_ack_due() {
                 // The broker's window must not close while more is read.
@@ -161,11 +204,16 @@ impl Connection {
     /// When to [`pump`](Self::pump) at the latest, if nothing happens before.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        match self.unsent {
+        if self.link == Link::Up && self.machine.wants_connection() {
+            return Some(Time::default()); // another has to be made
+        }
+        let machine = match self.unsent {
             // Everything else waits for the socket, which says when it is ready.
             Some(_) => self.machine.stale_at(),
             None => self.machine.deadline(),
-        }
+        };
+        let attempt = self.transport.is_none().then(|| self.approach.deadline());
+        machine.into_iter().chain(attempt).min()
     }
 
     fn link(&mut self, now: Time, link: Link) {
@@ -179,14 +227,17 @@ impl Connection {
     }
 
     fn send(&mut self, now: Time) -> Result<(), TransportError> {
+        let Some(transport) = &self.transport else {
+            return Ok(());
+        };
         if let Some(frame) = self.unsent.take()
-            && self.transport.send(&frame)? == Sent::Full
+            && transport.send(&frame)? == Sent::Full
         {
             self.unsent = Some(frame);
             return Ok(());
         }
         while let Some(frame) = self.machine.next_frame(now) {
-            if self.transport.send(&frame)? == Sent::Full {
+            if transport.send(&frame)? == Sent::Full {
                 self.unsent = Some(frame.into_owned());
                 return Ok(());
             }
@@ -215,8 +266,13 @@ pub fn wait<'a>(
     descriptors: &[BorrowedFd<'_>],
     timeout: Option<Duration>,
 ) -> Result<(), TransportError> {
-    let transports = connections
-        .into_iter()
-        .map(|connection| (&connection.transport, connection.unsent.is_some()));
-    transport::wait(transports, descriptors, timeout)
+    let mut descriptors = descriptors.to_vec();
+    let mut transports = Vec::new();
+    for connection in connections {
+        match &connection.transport {
+            Some(transport) => transports.push((transport, connection.unsent.is_some())),
+            None => descriptors.extend(connection.approach.descriptor()),
+        }
+    }
+    transport::wait(transports.into_iter(), &descriptors, timeout)
 }

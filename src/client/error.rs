@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::transport::TransportError;
 use crate::core::participant::{Ending, NotDelivered};
-use crate::wire::{ClientSequence, DecodeError};
+use crate::wire::{ClientSequence, DecodeError, OrderNumber};
 
 /// Why a client cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,15 @@ pub enum Error {
     /// What was never delivered cannot be acknowledged.
     #[error(transparent)]
     NotDelivered(#[from] NotDelivered),
+    /// Messages that were to be delivered are no longer kept. Returned once, in their place; what is
+    /// delivered next is the message `to`.
+    #[error("messages {from} to {} are no longer kept", .to.0 - 1)]
+    Skipped {
+        /// The first that is missing.
+        from: OrderNumber,
+        /// The next that will be delivered.
+        to: OrderNumber,
+    },
     /// The broker has sent what is no message.
     #[error("the broker has sent nonsense: {0}")]
     Nonsense(DecodeError),

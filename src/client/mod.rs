@@ -6,6 +6,7 @@
 
 pub mod connection;
 
+mod approach;
 mod blocking;
 mod deliveries;
 mod delivery;

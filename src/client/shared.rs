@@ -33,6 +33,8 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 struct State {
     is_welcome: bool,
+    /// The first number that is delivered.
+    begin: OrderNumber,
     /// Everything up to here is confirmed.
     confirmed: ClientSequence,
     /// Messages whose order number a thread waits for.
@@ -73,12 +75,13 @@ impl Shared {
     // What the thread reports.
 
     /// The broker has answered. `last` is the last client sequence that was given out, of use
-    /// the first time only.
-    pub(super) fn welcomed(&self, last: ClientSequence, largest: usize) {
+    /// the first time only, and so is `begin`, the first number of the deliveries.
+    pub(super) fn welcomed(&self, last: ClientSequence, largest: usize, begin: OrderNumber) {
         self.largest.store(largest, Ordering::Relaxed);
         let mut state = self.lock();
         if !state.is_welcome {
             state.is_welcome = true;
+            state.begin = begin;
             state.confirmed = last;
             self.outbox.begin_after(last);
             self.changed.notify_all();
@@ -115,11 +118,14 @@ impl Shared {
 
     // What the application asks for.
 
-    /// Waits for the broker's first answer.
-    pub(super) fn wait_for_welcome(&self, patience: Option<Duration>) -> Result<(), Error> {
+    /// Waits for the broker's first answer; returns the first number of the deliveries.
+    pub(super) fn wait_for_welcome(
+        &self,
+        patience: Option<Duration>,
+    ) -> Result<OrderNumber, Error> {
         let state = self.wait_while(patience, |state| !state.is_welcome);
         match (state.is_welcome, &state.stop) {
-            (true, _) => Ok(()),
+            (true, _) => Ok(state.begin),
             (_, Some(stop)) => Err(stop.clone().into()),
             _ => Err(Error::NoAnswer(patience.unwrap_or_default())),
         }

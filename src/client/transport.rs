@@ -23,11 +23,9 @@ const SEND_HIGH_WATER_MARK: i32 = 64;
 const RECEIVE_HIGH_WATER_MARK: i32 = 4096;
 /// A frame holds one or more of the broker's batches; nothing sensible is larger.
 const LARGEST_FRAME: i64 = 256 << 20;
-/// libzmq adds a random part of the first to each wait, and doubles up to the second.
-const RECONNECT_MS: i32 = 100;
-const RECONNECT_MOST_MS: i32 = 3_000;
-const CONNECT_TIMEOUT_MS: i32 = 5_000;
-const HANDSHAKE_MS: i32 = 5_000;
+/// Far more than it takes to hear of a failure: who connects where next, and when, is decided in
+/// `approach.rs`, and libzmq makes one attempt a socket.
+const RECONNECT_MS: i32 = 60_000;
 /// ZMTP heartbeats end connections whose host is gone. The timeout is far above any stall.
 const HEARTBEAT_MS: i32 = 30_000;
 const HEARTBEAT_TIMEOUT_MS: i32 = 120_000;
@@ -104,9 +102,9 @@ impl Deref for Frame {
 pub(super) enum LinkEvent {
     /// There is one, and both sides have agreed how to speak.
     Up,
-    /// It is gone; libzmq makes another.
+    /// It is gone.
     Down,
-    /// It could not be made; libzmq tries again.
+    /// It could not be made.
     Failed(Obstacle),
 }
 
@@ -128,7 +126,8 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// Begins to connect; libzmq goes on with that until the transport is dropped.
+    /// Begins to connect, for at most so long, and as long again to agree how to speak. If that
+    /// fails, or the connection ends, the transport is of no use any more.
     ///
     /// It has no routing id of its own: each connection gets one from the broker's libzmq. One
     /// that comes back with the same could be taken for the one before, or be ignored beside it.
@@ -136,7 +135,9 @@ impl Transport {
         context: &Context,
         address: &Address,
         keys: Option<&Keys>,
+        patience: Duration,
     ) -> Result<Self, TransportError> {
+        let patience = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
         let endpoint = address.to_connect()?;
         let dealer = context.0.socket(zmq::DEALER)?;
         if let Some(keys) = keys {
@@ -150,9 +151,8 @@ impl Transport {
         dealer.set_rcvhwm(RECEIVE_HIGH_WATER_MARK)?;
         dealer.set_maxmsgsize(LARGEST_FRAME)?;
         dealer.set_reconnect_ivl(RECONNECT_MS)?;
-        dealer.set_reconnect_ivl_max(RECONNECT_MOST_MS)?;
-        dealer.set_connect_timeout(CONNECT_TIMEOUT_MS)?;
-        dealer.set_handshake_ivl(HANDSHAKE_MS)?;
+        dealer.set_connect_timeout(patience)?;
+        dealer.set_handshake_ivl(patience)?;
         dealer.set_heartbeat_ivl(HEARTBEAT_MS)?;
         dealer.set_heartbeat_timeout(HEARTBEAT_TIMEOUT_MS)?;
         dealer.set_tcp_keepalive(1)?;
@@ -219,6 +219,8 @@ impl Transport {
             LinkEvent::Failed(Obstacle::NobodyThere)
         } else if event.is(zmq::SocketEvent::HANDSHAKE_FAILED_AUTH) {
             LinkEvent::Failed(Obstacle::KeyRefused)
+        } else if event.is(zmq::SocketEvent::HANDSHAKE_FAILED_NO_DETAIL) {
+            LinkEvent::Failed(Obstacle::HungUp)
         } else {
             LinkEvent::Failed(Obstacle::OtherLanguage)
         }))

@@ -176,7 +176,7 @@ impl Worker {
                         .machine()
                         .last_sequence()
                         .unwrap_or_default();
-                    self.shared.welcomed(last, largest);
+                    self.shared.welcomed(last, largest, welcome.begin);
                 }
                 Event::Confirmed(run) => {
                     self.shared.confirmed(run);

@@ -4,7 +4,7 @@
 //! endpoint and no transport that orden does not serve.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// What `:PORT` and `localhost` mean, on both sides: a name could resolve to another family.
@@ -68,6 +68,15 @@ impl Address {
             return Err(BadAddress::Wildcard(self.clone()));
         }
         Ok(self.to_string())
+    }
+
+    /// The host's name and the port, where it takes a name service to know the address.
+    #[must_use]
+    pub fn to_resolve(&self) -> Option<(&str, u16)> {
+        match &self.0 {
+            Place::Tcp { host, port } if host != "*" && !is_number(host) => Some((host, *port)),
+            Place::Tcp { .. } | Place::Ipc { .. } => None,
+        }
     }
 
     /// Whether only this machine can reach it.
@@ -154,6 +163,11 @@ fn is_ipv6(host: &str) -> bool {
     number.parse::<Ipv6Addr>().is_ok() && is_name(interface)
 }
 
+/// An address in digits, of either family.
+fn is_number(host: &str) -> bool {
+    host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok()
+}
+
 /// A host's name, a number with dots, or an interface's name.
 fn is_name(host: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
@@ -213,6 +227,26 @@ mod tests {
         assert!(is_ipv6("[fe80::1%eth0]:1"));
         assert!(!is_ipv6("127.0.0.1:1"));
         assert!(!is_ipv6("ipc://[::1]"));
+    }
+
+    #[test]
+    fn names_have_to_be_resolved_and_numbers_not() {
+        let resolved = |text: &str| {
+            let address: Address = text.parse().unwrap();
+            address
+                .to_resolve()
+                .map(|(host, port)| (host.to_owned(), port))
+        };
+        assert_eq!(resolved("broker.lan:1"), Some(("broker.lan".to_owned(), 1)));
+        for known in [
+            "127.0.0.1:1",
+            "[::1]:1",
+            "[fe80::1%eth0]:1",
+            "localhost:1",
+            "ipc://broker",
+        ] {
+            assert_eq!(resolved(known), None, "{known}");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod encrypted;
 mod import;
 mod pipe;
 mod program;
+mod reach;
 mod reconnect;
+mod skipped;
 mod stage;
 mod terminal;

@@ -31,8 +31,16 @@ pub(crate) struct Stage {
 impl Stage {
     /// A broker that keeps its log in memory.
     pub(crate) fn new() -> Self {
-        let storage = Storage::Memory(MemoryOptions::default());
-        Self::with(storage, None, None)
+        Self::keeping(MemoryOptions::default().retain_bytes)
+    }
+
+    /// The same, with so many bytes at most.
+    pub(crate) fn keeping(retain_bytes: u64) -> Self {
+        let options = MemoryOptions {
+            retain_bytes,
+            ..MemoryOptions::default()
+        };
+        Self::with(Storage::Memory(options), None, None)
     }
 
     /// One that serves certain keys only.
@@ -49,12 +57,18 @@ impl Stage {
 
     fn with(storage: Storage, directory: Option<TempDir>, security: Option<Security>) -> Self {
         deadline::set();
+        let mut limits = Limits::default();
+        if let Storage::Memory(options) = storage {
+            // Otherwise the machine's own memory would have what the log has let go.
+            let kept = usize::try_from(options.retain_bytes).unwrap();
+            limits.tail_bytes = limits.tail_bytes.min(kept);
+        }
         let mut config = Config {
             endpoint: "tcp://127.0.0.1:*".to_owned(),
             tcp_endpoint: None,
             storage,
             sync: Sync::Never,
-            limits: Limits::default(),
+            limits,
             connections: ConnectionLimits::default(),
             security,
         };
