@@ -96,7 +96,7 @@ impl Approach {
                 Some(lookup) => Ok(lookup),
                 None => Lookup::start(now, host, port),
             };
-            match lookup.and_then(|lookup| lookup.look()) {
+            match lookup.and_then(Lookup::look) {
                 Ok(Looked::Found(found)) => self.sort(&found),
                 Ok(Looked::Pending(lookup)) => return self.wait_for(now, lookup),
                 Err(error) => {
@@ -105,12 +105,12 @@ impl Approach {
                 }
             }
         }
-        match (self.found.is_empty(), self.found.len()) {
-            (true, _) => {
+        match self.found.len() {
+            0 => {
                 self.failed(now);
                 Step::Blocked(Obstacle::UnknownHost)
             }
-            (_, 1) => Step::Connect(self.take_first(), PATIENCE),
+            1 => Step::Connect(self.take_first(), PATIENCE),
             _ => Step::Connect(self.take_first(), PATIENCE_WITH_OTHERS),
         }
     }

@@ -87,7 +87,7 @@ fn what_accepts_and_closes_is_tried_ever_more_slowly() {
 fn a_web_server_is_tried_ever_more_slowly() {
     let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     let server = Impostor::that(move |mut stream| {
-        stream.read(&mut [0; 64]).ok();
+        stream.read_exact(&mut [0; 10]).ok();
         stream.write_all(answer).ok();
     });
     is_damped(&server, Obstacle::HungUp);
@@ -119,7 +119,8 @@ impl Etc {
         for (name, text) in files {
             let path = directory.path().join(name);
             fs::write(&path, text).unwrap();
-            script += &format!("mount --bind {} /etc/{name} && ", path.display());
+            let from = path.display().to_string();
+            script.extend(["mount --bind ", &from, " /etc/", name, " && "]);
         }
         let etc = Self { directory, script };
         let tried = etc.run("true").status();
