@@ -196,13 +196,14 @@ impl Client {
                 self.shared.waker.wake();
             }
             let held = inbox.held.take();
-            let frame = match held {
-                Some(frame) => frame,
-                None => select! {
+            let frame = if let Some(frame) = held {
+                frame
+            } else {
+                select! {
                     recv(inbox.frames) -> frame => frame.map_err(|_| self.shared.reason())?,
                     recv(inbox.interrupts) -> _ => return Ok(None),
                     default(timeout) => return Ok(None),
-                },
+                }
             };
             if self.shared.is_inbox_full.swap(false, Ordering::SeqCst) {
                 self.shared.waker.wake();
