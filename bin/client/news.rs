@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use orden::core::participant::Event;
 use orden::display::Escaped;
-use orden::wire::native::Start;
 use orden::wire::reply::Welcome;
 use orden::wire::{ClientSequence, Name, OrderNumber};
 
@@ -55,8 +54,8 @@ impl News {
 pub(crate) struct Events {
     address: String,
     name: Name,
-    /// Where deliveries are to begin, if it was asked for.
-    from: Option<Start>,
+    /// Whether it was asked where deliveries are to begin.
+    has_from: bool,
     news: Arc<News>,
     presence: Presence,
 }
@@ -77,7 +76,7 @@ impl Events {
         Self {
             address: cli.network.address.to_string(),
             name: name.clone(),
-            from: cli.session.from.filter(|_| !cli.output.publish_only),
+            has_from: cli.session.from.is_some() && !cli.output.publish_only,
             news,
             presence: Presence::Unknown,
         }
@@ -136,17 +135,12 @@ impl Events {
 
     /// Says where deliveries do not begin where they were asked to.
     fn compare_with_from(&self, welcome: &Welcome) {
-        let Some(from) = self.from else { return };
         let (name, begin) = (&self.name, welcome.begin);
-        match from {
-            _ if welcome.resumed => log::warn!(
+        if self.has_from && welcome.resumed {
+            log::warn!(
                 "--from has no effect: the broker knows {name}, and goes on with message {begin}. \
                  To begin elsewhere, leave --name out, or take another name"
-            ),
-            Start::At(from) if from > welcome.end => log::warn!(
-                "--from {from} lies beyond the end of the order: what comes begins with {begin}"
-            ),
-            _ => {}
+            );
         }
     }
 }

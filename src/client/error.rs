@@ -43,8 +43,8 @@ pub enum Error {
     /// What was never delivered cannot be acknowledged.
     #[error(transparent)]
     NotDelivered(#[from] NotDelivered),
-    /// Messages that were to be delivered are no longer kept. Returned once, in their place; what is
-    /// delivered next is the message `to`.
+    /// Messages that were to be delivered are no longer kept. Returned once, in their place; the
+    /// message `to` is delivered next.
     #[error("messages {from} to {} are no longer kept", .to.0 - 1)]
     Skipped {
         /// The first that is missing.

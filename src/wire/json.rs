@@ -306,7 +306,6 @@ mod tests {
                 b"{\"timeStamp\":0,\"isACK\":false,\"message\":\"\xC3\x28\"}",
                 NotJson,
             ),
-            (NotJson,),
             (br#"{"timeStamp":0,"isACK":false,"message":"x"}{}"#, NotJson),
             (br#"{"timeStamp":0,"isACK":false}"#, BadJsonFields),
             (br#"{"timeStamp":0,"isACK":0,"message":"x"}"#, BadJsonFields),

@@ -79,7 +79,7 @@ pub enum Obstacle {
     /// other keys than it should, and one that takes no more connections at the moment.
     #[error(
         "the connection is ended at once: the broker turns connections away at the moment, or \
-         has another key, or it is no broker"
+         wants other keys, or it is no broker"
     )]
     HungUp,
     /// The other side speaks ZeroMQ, but says what no broker says.

@@ -61,9 +61,10 @@ fn a_known_key_is_let_in_and_others_are_told() {
     stage.start();
     assert_eq!(ana.publish_and_wait("hola").unwrap(), order.plus(1));
 
-    for (keys, obstacle) in [
-        (Some(ring.of("eva")), Obstacle::KeyRefused),
-        (None, Obstacle::OtherLanguage),
+    for (keys, obstacles) in [
+        (Some(ring.of("eva")), &[Obstacle::KeyRefused][..]),
+        // Both sides end the connection: what we see depends on which of them is first.
+        (None, &[Obstacle::OtherLanguage, Obstacle::HungUp]),
     ] {
         let told = Arc::new(Mutex::new(Vec::new()));
         let tell = Arc::clone(&told);
@@ -75,7 +76,9 @@ fn a_known_key_is_let_in_and_others_are_told() {
         }));
         let error = Client::connect(options).unwrap_err();
         assert!(matches!(error, Error::NoAnswer(_)), "{error}");
-        assert_eq!(told.lock().unwrap()[0], Event::Unreachable(obstacle));
+        let told = told.lock().unwrap();
+        let is_right = |obstacle: &&Obstacle| told[0] == Event::Unreachable(**obstacle);
+        assert!(obstacles.iter().any(|one| is_right(&one)), "{told:?}");
     }
 }
 

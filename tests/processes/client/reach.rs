@@ -68,7 +68,7 @@ fn told(port: u16, is_enough: impl FnOnce()) -> Vec<Event> {
 fn is_damped(impostor: &Impostor, obstacle: Obstacle) {
     let mut came = Vec::new();
     let told = told(impostor.port, || {
-        came = (0..6).map(|_| impostor.next()).collect()
+        came = (0..6).map(|_| impostor.next()).collect();
     });
     let waits: Vec<_> = came.windows(2).map(|two| two[1].since(two[0])).collect();
     // Each wait is the least one or longer: a machine that is busy only makes it longer still.

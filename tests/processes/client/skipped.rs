@@ -80,10 +80,11 @@ fn orden_client_says_where_it_does_not_begin_as_asked() {
         "{known}"
     );
     assert!(known.contains("take another name"), "{known}");
-    let beyond = said(&["--from", "1000"]);
+    let beyond = Program::start(&stage.address, &["--from", "1000"]).end();
+    assert_eq!(beyond.code, Some(3), "{beyond:?}");
     assert!(
-        beyond.contains("--from 1000 lies beyond the end of the order"),
-        "{beyond}"
+        beyond.complaint.contains("log ends before this number"),
+        "{beyond:?}"
     );
     for fine in [
         &["--from", "1"][..],
