@@ -51,7 +51,7 @@ fn a_name_stays_unless_its_session_is_ended() {
     ana.types("one\r");
     assert_eq!(texts(&eva, "one"), ["ana has joined the net", "one"]);
     // Between two lines the terminal is as it was before, and would take the ^D for itself.
-    ana.sees("ana: one");
+    ana.sees(": one");
     ana.sees("ana> ");
     ana.types("\x04");
     ana.leaves_with(0);
