@@ -8,6 +8,7 @@
 //!  what may be sent ◄─ ready ─ machine ◄─ Committed
 //! ```
 
+mod lateness;
 mod policy;
 
 use std::collections::VecDeque;
@@ -16,6 +17,8 @@ use std::time::Duration;
 use crate::core::{Event, Index, Input, Mutant, Now, Ready, Sequencer, Time, Write, Writes};
 use crate::store::{Error, Failure, Log};
 use crate::wire::{Name, batch, record};
+
+use self::lateness::{Due, Lateness};
 
 pub use policy::{BadSync, Sync};
 
@@ -37,8 +40,8 @@ pub struct CommitLoop {
     requested: Index,
     /// The last group that the machine was told of.
     told: Index,
-    /// When what was appended is to be committed, if the policy lets it wait.
-    commit_at: Option<Time>,
+    /// How long the log may wait, if the policy lets it.
+    lateness: Lateness,
     /// Whether the machine knows how much room there is.
     is_measured: bool,
     /// Whether the log was short of something when it was asked last.
@@ -63,7 +66,7 @@ impl CommitLoop {
             appended: Index::default(),
             requested: Index::default(),
             told: Index::default(),
-            commit_at: None,
+            lateness: Lateness::default(),
             is_measured: false,
             is_short: false,
             events: Vec::new(),
@@ -139,7 +142,11 @@ impl CommitLoop {
     /// When a [`round`](Self::round) is due, if nothing happens before.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        let own = self.commit_at.into_iter().chain(self.retry_at);
+        let sync = match self.sync {
+            Sync::Every(period) => self.lateness.deadline(period),
+            Sync::Always | Sync::Never => None,
+        };
+        let own = sync.into_iter().chain(self.retry_at);
         self.machine.deadline().into_iter().chain(own).min()
     }
 
@@ -196,32 +203,36 @@ impl CommitLoop {
 
     /// Commits what was appended, when the policy wants it.
     fn commit(&mut self, now: Now) -> Result<(), Error> {
-        if self.log.committed().max(self.requested) < self.appended {
-            match self.sync {
-                Sync::Always => self.commit_at = Some(now.time),
-                Sync::Every(period) => {
-                    self.commit_at.get_or_insert(now.time + period);
+        let committed = self.log.committed();
+        let due = match self.sync {
+            Sync::Always if committed.max(self.requested) < self.appended => {
+                self.requested = self.appended;
+                Due::Wait
+            }
+            Sync::Always | Sync::Never => Due::Nothing,
+            Sync::Every(period) => {
+                let due = (self.lateness).look(period, now.time, self.appended, committed);
+                if Mutant::ForgetDeadlineSync.lives() {
+                    self.lateness = Lateness::default();
+                    return Ok(());
                 }
-                Sync::Never => {}
+                due
             }
+        };
+        match due {
+            Due::Begin if !Mutant::ReportUncommitted.lives() => self.log.begin_commit(),
+            Due::Wait if !Mutant::ReportUncommitted.lives() => self.log.commit(),
+            Due::Begin | Due::Wait | Due::Nothing => Ok(()),
         }
-        if self.commit_at.is_some_and(|at| at <= now.time) {
-            self.commit_at = None;
-            self.requested = self.appended;
-            if matches!(self.sync, Sync::Every(_)) && Mutant::ForgetDeadlineSync.lives() {
-                return Ok(());
-            }
-            if !Mutant::ReportUncommitted.lives() {
-                self.log.commit()?;
-            }
-        }
-        Ok(())
     }
 
     /// Tells the machine what anybody may know of.
     fn tell(&mut self, now: Now) -> Result<(), Error> {
+        let committed = self.log.committed();
         let mut knowable = match self.sync {
-            Sync::Always => self.log.committed(),
+            Sync::Always => committed,
+            // What was told too long ago is not safe yet.
+            Sync::Every(_) if self.lateness.awaited() > Some(committed) => self.told,
             Sync::Every(_) | Sync::Never => self.appended,
         };
         let early = [

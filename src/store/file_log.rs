@@ -3,6 +3,8 @@
 //! Appending is one write of the batch's own bytes, and a commit one sync of one file: nothing is
 //! done per message. After a final error nothing is written any more.
 
+mod safe;
+
 use std::io;
 use std::sync::Arc;
 
@@ -11,23 +13,24 @@ use super::catalog::{Catalog, Place};
 use super::error::Error;
 use super::log::{Failure, Room};
 use super::maintenance::{Job, Maintenance, Readiness, Run};
-use super::mark::{self, Mark};
+use super::mark;
 use super::medium::Medium;
 use super::reader::FileReader;
 use super::recovery::recover;
 use super::retention::Retention;
 use super::segment::{Header, Identity};
 use super::shortage::Shortage;
+use super::syncing::Syncing;
 use super::{Log, LogReader, Opened};
-use crate::core::{Chunk, Index, Mutant, Write};
+use crate::core::{Chunk, Index, Write};
 use crate::wire::batch::Kind;
 use crate::wire::{Epoch, LogId, OrderNumber};
 
-/// Room that is kept for marks: of the last sync, of a reopening, of the close or the roll.
+/// Room that is kept for marks: of the last syncs, of a reopening, of the close or the roll.
 const RESERVE: u64 = 4 * mark::LEN as u64;
-/// Of a segment's bytes, the part after which the next one is made ready: a log that is hardly
-/// used, or often restarted, does not cost a second segment.
-const PREPARE_AFTER: u64 = 4;
+/// Bytes after which a sync is begun beside the messages, if they need not be safe before they are
+/// told of: the next roll has little left to wait for then.
+const SYNC_AFTER: u64 = 8 << 20;
 
 /// How segments are made and kept.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +44,7 @@ pub(super) struct Plan {
 pub(super) struct FileLog {
     /// First, since it must have ended before the lock is let go.
     maintenance: Maintenance,
+    syncing: Syncing,
     medium: Arc<dyn Medium>,
     plan: Plan,
     identity: Identity,
@@ -82,6 +86,7 @@ impl FileLog {
         };
         let log = Self {
             maintenance,
+            syncing: Syncing::new(plan.run),
             plan,
             identity: found.identity,
             epoch: Epoch(found.recovered.epoch.0 + 1),
@@ -125,6 +130,10 @@ impl FileLog {
             self.ended = true;
             return Err(error.into());
         }
+        if let Err(error) = self.syncing.check() {
+            self.ended = true;
+            return Err(self.io("sync", error).into());
+        }
         let result = act(self);
         self.ended = result.as_ref().is_err_and(is_final);
         result
@@ -153,44 +162,6 @@ impl FileLog {
         self.unexposed.push((start, end));
         self.next = batch.end();
         self.last = Some(batch.clone());
-        Ok(())
-    }
-
-    fn write_mark(&mut self, kind: Kind) -> Result<(), Error> {
-        let mark = self.mark(kind).encode(self.current.tail);
-        match self.write(&mark) {
-            Ok(()) => Ok(()),
-            Err(Failure::Final(error)) => Err(error),
-            Err(Failure::Passing(Shortage(error))) => Err(self.io("write", error)),
-        }
-    }
-
-    fn mark(&self, kind: Kind) -> Mark {
-        Mark {
-            kind,
-            identity: self.identity,
-            epoch: self.epoch,
-            next: self.next,
-        }
-    }
-
-    fn sync_and_mark(&mut self) -> Result<(), Error> {
-        if self.dirty {
-            if !Mutant::TellBeforeSync.lives()
-                && let Err(error) = self.current.file.sync_data()
-                && !Mutant::SwallowSyncError.lives()
-            {
-                return Err(self.io("sync", error));
-            }
-            self.catalog.expose(self.unexposed.drain(..));
-            self.write_mark(Kind::Synced)?;
-            // The mark itself need not be safe: it goes with the next sync.
-            self.dirty = false;
-            if self.current.tail > self.current.limit / PREPARE_AFTER {
-                self.maintenance.prepare(self.current.following);
-            }
-        }
-        self.committed = self.appended;
         Ok(())
     }
 
@@ -260,6 +231,9 @@ impl FileLog {
         let segment_bytes = self.plan.segment_bytes;
         let (current, entry) = name_segment(&*self.medium, file, &header, snapshot, segment_bytes)?;
         let full = std::mem::replace(&mut self.current, current);
+        self.syncing
+            .finish(self.current.tail)
+            .map_err(|error| self.io("sync", error))?;
         self.mark_continued(full);
         let (retention, next, newest) = (self.plan.retention, self.next, self.newest);
         let gone = self
@@ -295,6 +269,7 @@ impl Log for FileLog {
 
     fn append(&mut self, index: Index, write: &Write) -> Result<(), Failure> {
         let append = |log: &mut Self| {
+            log.settle()?;
             match write {
                 Write::Sessions(sessions) => log.write(sessions)?,
                 Write::Messages(chunk) => log.append_chunk(chunk)?,
@@ -309,13 +284,23 @@ impl Log for FileLog {
         self.guarded(Self::sync_and_mark, |_| true)
     }
 
+    fn begin_commit(&mut self) -> Result<(), Error> {
+        self.guarded(Self::sync_beside, |_| true)
+    }
+
     fn committed(&self) -> Index {
-        self.committed
+        let beside = self.syncing.done().map(|(_, index)| index);
+        self.committed.max(beside.unwrap_or_default())
     }
 
     fn expose(&mut self) -> Result<(), Error> {
         let expose = |log: &mut Self| {
             log.catalog.expose(log.unexposed.drain(..));
+            log.prepare();
+            let unsynced = log.current.tail.saturating_sub(log.syncing.asked());
+            if unsynced >= SYNC_AFTER && !log.syncing.is_busy() {
+                log.sync_beside()?;
+            }
             Ok(())
         };
         self.guarded(expose, |_| true)

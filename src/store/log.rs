@@ -27,11 +27,21 @@ pub trait Log: Send {
     /// [`Failure::Passing`] if there is no room for it now: the same write is to be tried again.
     fn append(&mut self, index: Index, write: &Write) -> Result<(), Failure>;
 
-    /// Makes everything that was appended safe, and lets readers see it.
+    /// Makes everything that was appended safe, and lets readers see it. What was begun beside is
+    /// waited for.
     ///
     /// # Errors
     /// Any error of the medium; all are final.
     fn commit(&mut self) -> Result<(), Error>;
+
+    /// Begins to make everything safe that was appended, and need not wait for it:
+    /// [`committed`](Self::committed) says when it is. An error is that of a later call.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    fn begin_commit(&mut self) -> Result<(), Error> {
+        self.commit()
+    }
 
     /// The last group that is safe.
     fn committed(&self) -> Index;

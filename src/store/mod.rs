@@ -6,6 +6,7 @@
 //!  memory     the same without a medium    catalog   where messages lie, shared by both
 //!  recovery   opening: torn or damaged?    maintenance  what is done beside; filling: zeros
 //!  begin      a segment's head and name    retention what is kept
+//!  syncing    syncs beside the messages
 //!  segment    a file's header and name     mark      what proves that bytes had been synced
 //!
 //!  from outside, beside a broker:
@@ -45,6 +46,7 @@ mod retention;
 mod salvage;
 mod shortage;
 mod survey;
+mod syncing;
 mod unfinished;
 mod vouched;
 mod walk;

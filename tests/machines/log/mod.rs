@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod batches;
+mod beside;
 mod crash;
 mod damage;
 mod directory;

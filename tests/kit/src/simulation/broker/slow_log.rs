@@ -13,6 +13,7 @@ use crate::simulation::dice::Dice;
 #[derive(Clone)]
 pub(crate) struct SlowLog(Arc<Mutex<State>>);
 
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 struct State {
     inner: Option<Box<dyn Log>>,
     dice: Dice,
@@ -23,6 +24,8 @@ struct State {
     committed: Index,
     /// What the commit that runs covers.
     committing: Option<Index>,
+    /// Whether it runs beside the order, which goes on meanwhile.
+    is_beside: bool,
     /// Whether a commit has begun that nobody was told of yet.
     has_begun: bool,
     /// Whether another one was asked for meanwhile.
@@ -42,6 +45,7 @@ impl SlowLog {
             appended: Index::default(),
             committed: Index::default(),
             committing: None,
+            is_beside: false,
             has_begun: false,
             again: false,
             rolls: 0,
@@ -63,9 +67,10 @@ impl SlowLog {
         std::mem::take(&mut self.state().has_begun)
     }
 
-    /// Whether a commit runs.
+    /// Whether a commit runs that the order waits for.
     pub(crate) fn is_committing(&self) -> bool {
-        self.state().committing.is_some()
+        let state = self.state();
+        state.committing.is_some() && !state.is_beside
     }
 
     /// How often the log has rolled since the last time.
@@ -112,6 +117,16 @@ impl State {
         self.committing = Some(self.appended);
         self.has_begun = true;
     }
+
+    fn ask(&mut self, is_beside: bool) {
+        self.is_first_of_group = true;
+        self.is_beside = is_beside;
+        if self.committing.is_some() {
+            self.again = true;
+        } else {
+            self.begin_commit();
+        }
+    }
 }
 
 impl Log for SlowLog {
@@ -133,13 +148,12 @@ impl Log for SlowLog {
     }
 
     fn commit(&mut self) -> Result<(), Error> {
-        let mut state = self.state();
-        state.is_first_of_group = true;
-        if state.committing.is_some() {
-            state.again = true;
-        } else {
-            state.begin_commit();
-        }
+        self.state().ask(false);
+        Ok(())
+    }
+
+    fn begin_commit(&mut self) -> Result<(), Error> {
+        self.state().ask(true);
         Ok(())
     }
 
