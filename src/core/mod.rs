@@ -10,6 +10,7 @@ mod mutant;
 pub mod mutant;
 pub mod order;
 pub mod participant;
+pub mod replica;
 mod sequencer;
 mod time;
 

@@ -58,6 +58,9 @@ pub enum Error {
     /// A directory that a copy was to go to, and that holds something.
     #[error("{} is not empty: a log is copied into a directory of its own", .0.display())]
     NotEmpty(PathBuf),
+    /// A single broker's log, opened as the journal of one of several.
+    #[error("{}: the log of a single broker: several brokers cannot go on with it", .0.display())]
+    NoPosition(PathBuf),
     /// There is no log yet, and no room to begin one.
     #[error("no space for the log: {0}")]
     NoSpace(super::shortage::Shortage),

@@ -38,6 +38,8 @@ pub(super) struct Plan {
     pub(super) segment_bytes: u64,
     pub(super) retention: Retention,
     pub(super) run: Run,
+    /// See [`super::Options::positions`].
+    pub(super) positions: bool,
 }
 
 /// A log on a medium.
@@ -78,7 +80,7 @@ impl FileLog {
             .map_err(Error::io("lock", medium.place()))?
             .ok_or_else(|| Error::InUse(medium.place().to_owned()))?;
         let maintenance = Maintenance::new(Arc::clone(&medium), plan.run)?;
-        let found = if let Some(found) = recover(&*medium)? {
+        let found = if let Some(found) = recover(&*medium, plan.positions)? {
             found
         } else {
             let identity = fresh().map_err(Error::io("draw an id for", medium.place()))?;
@@ -271,7 +273,7 @@ impl Log for FileLog {
         let append = |log: &mut Self| {
             log.settle()?;
             match write {
-                Write::Sessions(sessions) => log.write(sessions)?,
+                Write::Sessions(bytes) | Write::Position(bytes) => log.write(bytes)?,
                 Write::Messages(chunk) => log.append_chunk(chunk)?,
             }
             log.appended = index;

@@ -248,7 +248,7 @@ impl<'a> Look<'a> {
             Kind::Messages => self.report.batches += 1,
             Kind::Snapshot => self.report.members = entries()?.len() as u64,
             Kind::Sessions => self.report.changes += entries()?.len() as u64,
-            Kind::Synced => {}
+            Kind::Synced | Kind::Position => {}
             Kind::Closed => self.report.ending = Ending::Closed,
             Kind::Continued => self.report.ending = Ending::Continued,
         }

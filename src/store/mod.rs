@@ -89,6 +89,9 @@ pub struct Options {
     pub retain_age: Option<Duration>,
     /// Keep at least so many messages.
     pub retain_messages: Option<u64>,
+    /// Whether it is the journal of one of several brokers: then nothing counts that no
+    /// [`Position`](crate::wire::batch::Kind::Position) mark follows.
+    pub positions: bool,
 }
 
 impl Options {
@@ -101,6 +104,7 @@ impl Options {
             retain_bytes: None,
             retain_age: None,
             retain_messages: None,
+            positions: false,
         }
     }
 
@@ -113,6 +117,7 @@ impl Options {
                 messages: self.retain_messages,
             },
             run,
+            positions: self.positions,
         }
     }
 }

@@ -17,6 +17,7 @@ use super::survey::{self, damaged};
 use super::walk::{Check, Remains, Step, Walk, remains};
 use crate::core::{Mutant, Recovered};
 use crate::wire::batch::{self, Kind};
+use crate::wire::position_mark::PositionMark;
 use crate::wire::sessions::SessionEntry;
 use crate::wire::{DecodeError, Epoch};
 
@@ -47,7 +48,7 @@ pub(super) struct Found {
 }
 
 /// Opens what is there; `None` if there is no log yet.
-pub(super) fn recover(medium: &dyn Medium) -> Result<Option<Found>, Error> {
+pub(super) fn recover(medium: &dyn Medium, positions: bool) -> Result<Option<Found>, Error> {
     // A segment that a killed broker had just begun may have its name in the system's cache only.
     medium
         .sync_directory()
@@ -75,7 +76,7 @@ pub(super) fn recover(medium: &dyn Medium) -> Result<Option<Found>, Error> {
     let file = medium
         .open(&header.sequence.file_name())
         .map_err(Error::io("open", &path))?;
-    let mut replay = Replay::new(header, path);
+    let mut replay = Replay::new(header, path, positions);
     let behind = replay.run(&file)?;
     let repair = replay.settle(&*file, &behind)?;
     replay.recovered.oldest = entries[0].first;
@@ -102,12 +103,16 @@ struct Replay {
     newest: u64,
     /// Where the last mark begins, or the first batch.
     vouched: u64,
-    /// Where the last valid batch ends.
+    /// Where the last batch that counts ends.
     tail: u64,
+    /// Whether what no position mark follows counts for nothing.
+    positions: bool,
+    /// What waits for such a mark.
+    held: Vec<(u64, batch::Header, Vec<u8>)>,
 }
 
 impl Replay {
-    fn new(header: Header, path: PathBuf) -> Self {
+    fn new(header: Header, path: PathBuf, positions: bool) -> Self {
         let tail = HEADER_LEN as u64;
         let mut recovered = Recovered::nothing(header.identity.log_id, header.identity.secret);
         recovered.epoch = header.epoch;
@@ -123,6 +128,8 @@ impl Replay {
             tail,
             header,
             path,
+            positions,
+            held: Vec::new(),
         }
     }
 
@@ -142,14 +149,14 @@ impl Replay {
                     offset,
                     header,
                     bytes,
-                } => self.take(offset, &header, bytes)?,
+                } => self.meet(offset, &header, bytes)?,
                 Step::End { reason, .. } => break reason,
                 Step::Foreign { what, .. } => return Err(self.damaged(what)),
             }
         };
         let snapshot = self.tail > HEADER_LEN as u64;
-        let behind =
-            remains(&**file, self.tail, identity).map_err(Error::io("read", &self.path))?;
+        let end = walk.offset();
+        let mut behind = remains(&**file, end, identity).map_err(Error::io("read", &self.path))?;
         if let Some(mark) = behind.mark
             && !Mutant::CutTheMiddle.lives()
         {
@@ -160,11 +167,44 @@ impl Replay {
         if !snapshot {
             return Err(self.damaged(format!("the snapshot of the sessions: {reason}")));
         }
+        self.drop_held(end, &mut behind)?;
         self.recovered.finish();
         if Mutant::ReuseNumbers.lives() {
             self.recovered.next = first;
         }
         Ok(behind)
+    }
+
+    /// Takes a batch, once it counts.
+    fn meet(&mut self, offset: u64, header: &batch::Header, bytes: &[u8]) -> Result<(), Error> {
+        match header.kind {
+            Kind::Sessions | Kind::Messages if self.positions => {
+                self.held.push((offset, *header, bytes.to_vec()));
+                return Ok(());
+            }
+            Kind::Position => self.positions = true,
+            // A sync between the parts of a round: it vouches for what does not count.
+            Kind::Synced | Kind::Closed if !self.held.is_empty() => return Ok(()),
+            _ => {}
+        }
+        for (offset, header, bytes) in std::mem::take(&mut self.held) {
+            self.take(offset, &header, &bytes)?;
+        }
+        self.take(offset, header, bytes)
+    }
+
+    /// What was applied in a round that is not there to its end is applied again: it comes from
+    /// the stream, in other company perhaps, so it must not stay.
+    fn drop_held(&mut self, end: u64, behind: &mut Remains) -> Result<(), Error> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        if self.recovered.mark.is_none() {
+            return Err(Error::NoPosition(self.path.clone()));
+        }
+        behind.written.insert(0, self.tail..end);
+        self.held.clear();
+        Ok(())
     }
 
     fn take(&mut self, offset: u64, header: &batch::Header, bytes: &[u8]) -> Result<(), Error> {
@@ -202,6 +242,11 @@ impl Replay {
                     .with_file_name(self.header.sequence.next().file_name());
                 let what = "this segment is missing, although the one before it leads to it";
                 return Err(damaged(next, 0, Some(header.first), what));
+            }
+            Kind::Position => {
+                let mark = PositionMark::decode(&bytes[batch::HEADER_LEN..])
+                    .map_err(|reason| self.damaged(format!("a position mark: {reason}")))?;
+                self.recovered.mark(mark);
             }
             Kind::Synced | Kind::Closed => self.vouched = offset,
         }

@@ -64,6 +64,8 @@ pub enum Kind {
     Synced = 0x23,
     /// A mark of the log's own: what comes next is in the next segment.
     Continued = 0x24,
+    /// How far the stream that several brokers share is applied: see [`super::position_mark`].
+    Position = 0x25,
 }
 
 impl Kind {
@@ -75,6 +77,7 @@ impl Kind {
             0x22 => Self::Closed,
             0x23 => Self::Synced,
             0x24 => Self::Continued,
+            0x25 => Self::Position,
             _ => return None,
         })
     }

@@ -17,6 +17,29 @@ pub enum Dialect {
     Native,
 }
 
+impl Dialect {
+    /// Its number in what brokers write down.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Self::Binary => 0,
+            Self::Json => 1,
+            Self::Raw => 2,
+            Self::Native => 3,
+        }
+    }
+
+    /// The dialect of a number.
+    pub(super) fn of_number(number: u8) -> Result<Self, DecodeError> {
+        match number {
+            0 => Ok(Self::Binary),
+            1 => Ok(Self::Json),
+            2 => Ok(Self::Raw),
+            3 => Ok(Self::Native),
+            _ => Err(DecodeError::FieldOutOfRange),
+        }
+    }
+}
+
 /// Tells the dialect of a frame from a ZeroMQ peer by its first byte.
 ///
 /// An empty frame belongs to no dialect: it is the probe, see [`ClientMessage::Probe`].

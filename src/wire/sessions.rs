@@ -111,13 +111,6 @@ pub struct SessionEntry {
     pub digests: Vec<u32>,
 }
 
-const DIALECTS: [Dialect; 4] = [
-    Dialect::Binary,
-    Dialect::Json,
-    Dialect::Raw,
-    Dialect::Native,
-];
-
 impl SessionEntry {
     /// Bytes of an entry that holds no runs.
     #[must_use]
@@ -139,12 +132,9 @@ impl SessionEntry {
     /// If there are more than 4 billion runs or digests, which the publish window rules out.
     pub fn encode(&self, into: &mut Vec<u8>) {
         let count = |len: usize| u32::try_from(len).expect("bounded by the publish window");
-        let dialect = DIALECTS.iter().position(|&known| known == self.dialect);
         let mut fixed = [0; FIXED_LEN];
         fixed[field::STATE.start] = u8::from(self.member);
-        fixed[field::DIALECT.start] = dialect
-            .and_then(|at| u8::try_from(at).ok())
-            .expect("every dialect is in the table");
+        fixed[field::DIALECT.start] = self.dialect.number();
         fixed[field::NAME_LENGTH.start] =
             u8::try_from(self.name.as_bytes().len()).expect("a name has at most 255 bytes");
         fixed[field::DELIMITED.start] = u8::from(self.delimited);
@@ -185,9 +175,7 @@ impl SessionEntry {
             1 => true,
             _ => return Err(DecodeError::FieldOutOfRange),
         };
-        let dialect = *DIALECTS
-            .get(usize::from(read_u8(bytes, field::DIALECT)?))
-            .ok_or(DecodeError::FieldOutOfRange)?;
+        let dialect = Dialect::of_number(read_u8(bytes, field::DIALECT)?)?;
         let delimited = match read_u8(bytes, field::DELIMITED)? {
             0 => false,
             1 => true,

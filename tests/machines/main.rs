@@ -14,4 +14,5 @@ mod participant;
 mod protocol_document;
 mod scenarios;
 mod simulation;
+mod stream_records;
 mod wire_properties;

@@ -25,6 +25,10 @@ impl Order {
             } => self.publish(wall, member, &publish, count),
             Command::Say { member, payload } => self.say(wall, member, payload),
             Command::Move(positions) => self.note(positions),
+            Command::Away(member, position) => {
+                self.note(&[(member, position)]);
+                Outcome::Away(member)
+            }
             Command::Leave(member) => self.leave(wall, member, false),
             Command::End(member) => self.leave(wall, member, true),
             Command::Kick(member) if self.member(member).is_some() => Outcome::Kicked { member },
@@ -36,7 +40,7 @@ impl Order {
         }
     }
 
-    fn sit(&mut self, wall: u64, sit: &Sit<'_>) -> Outcome {
+    pub(super) fn sit(&mut self, wall: u64, sit: &Sit<'_>) -> Outcome {
         let seat = sit.seat;
         let unseated = |why| Outcome::Unseated { seat, why };
         let Some(member) = self.by_name(sit.name.as_bytes()) else {
@@ -64,7 +68,10 @@ impl Order {
         let position = Position {
             dialect: sit.dialect,
             delimited: sit.delimited,
-            floor: sit.start.unwrap_or(self.next().plus(1)),
+            floor: sit
+                .start
+                .unwrap_or(self.next().plus(1))
+                .min(self.next().plus(1)),
             heard: wall,
         };
         let member = Member::new(sit.name.clone(), sit.transient, position);
@@ -75,17 +82,17 @@ impl Order {
             .map_err(|_| Rejection::taken())?;
         self.notice(wall, sit.name, JOINED);
         // A name from before a crash of a peer that cannot come back is worth no entry.
-        if !sit.transient {
+        if !sit.transient || self.cluster.is_some() {
             self.journal.changed(entry);
         }
         Ok(id)
     }
 
-    fn leave(&mut self, wall: u64, id: MemberId, by_operator: bool) -> Outcome {
+    pub(super) fn leave(&mut self, wall: u64, id: MemberId, by_operator: bool) -> Outcome {
         let Some(member) = self.members.remove(id) else {
             return Outcome::Stale;
         };
-        if !member.is_transient() {
+        if !member.is_transient() || self.cluster.is_some() {
             self.journal.left(member.entry());
         }
         self.notice(wall, member.name(), LEFT);
@@ -96,11 +103,11 @@ impl Order {
         }
     }
 
-    fn note(&mut self, positions: &[(MemberId, Position)]) -> Outcome {
+    pub(super) fn note(&mut self, positions: &[(MemberId, Position)]) -> Outcome {
         for (id, position) in positions {
             if let Some(member) = self.members.get_mut(*id) {
                 member.position = *position;
-                if !member.is_transient() {
+                if !member.is_transient() || self.cluster.is_some() {
                     let entry = member.entry();
                     self.journal.changed(entry);
                 }
@@ -109,7 +116,7 @@ impl Order {
         Outcome::Noted
     }
 
-    fn say(&mut self, wall: u64, id: MemberId, payload: &[u8]) -> Outcome {
+    pub(super) fn say(&mut self, wall: u64, id: MemberId, payload: &[u8]) -> Outcome {
         let Some(member) = self.members.get(id) else {
             return Outcome::Stale;
         };
@@ -133,7 +140,13 @@ impl Order {
 
     /// Orders what is new of a frame, and finds the numbers of what is known, up to the first
     /// message that cannot have one: what follows that could not be ordered either.
-    fn publish(&mut self, wall: u64, id: MemberId, publish: &Publish<'_>, count: u32) -> Outcome {
+    pub(super) fn publish(
+        &mut self,
+        wall: u64,
+        id: MemberId,
+        publish: &Publish<'_>,
+        count: u32,
+    ) -> Outcome {
         let mut published = Published::default();
         let oversized = self.oversized(publish);
         let Some(member) = self.members.get_mut(id) else {

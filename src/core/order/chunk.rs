@@ -46,6 +46,13 @@ impl Chunk {
         self.first
     }
 
+    /// Adds the batches of the stretch that follows this one.
+    pub(super) fn append(&mut self, following: &Self) {
+        assert_eq!(self.end, following.first, "the order has no gaps");
+        Arc::make_mut(&mut self.bytes).extend_from_slice(&following.bytes);
+        self.end = following.end;
+    }
+
     /// The number after the last message.
     #[must_use]
     pub fn end(&self) -> OrderNumber {

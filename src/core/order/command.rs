@@ -1,13 +1,10 @@
 //! Commands, and what comes of them.
 
-use super::{MemberId, Position, Runs};
+use super::{MemberId, Position, Runs, Seat};
+use crate::wire::Position as StreamPosition;
 use crate::wire::native::Publish;
 use crate::wire::reply::Code;
-use crate::wire::{ClientSequence, Dialect, Name, OrderNumber, PublicKey};
-
-/// A proposer's own name for what it has asked for, until it is applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Seat(pub u32);
+use crate::wire::{ClientSequence, Dialect, Name, OrderNumber, PublicKey, Writer};
 
 /// Something that changes what all brokers of an order agree on.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +29,8 @@ pub enum Command<'a> {
     },
     /// Members have moved on, or speak differently.
     Move(&'a [(MemberId, Position)]),
+    /// A member has lost its connection: its session stays, as far as it has come.
+    Away(MemberId, Position),
     /// A member's session ends.
     Leave(MemberId),
     /// An operator ends a member's session.
@@ -62,6 +61,10 @@ pub struct Sit<'a> {
     pub start: Option<OrderNumber>,
     /// Whether its session ends with its connection. Such a peer takes no session that exists.
     pub transient: bool,
+    /// The peer's process; 0: it does not say.
+    pub life: u64,
+    /// That process's count of its hellos: a lower one is out of date.
+    pub attempt: u32,
 }
 
 /// What has come of a command.
@@ -116,6 +119,33 @@ pub enum Outcome {
     Kicked {
         /// Which member.
         member: MemberId,
+    },
+    /// A member is away.
+    Away(MemberId),
+    /// Members have moved on, or speak differently.
+    Moved(Vec<(MemberId, Position)>),
+    /// A broker has begun to serve.
+    Opened {
+        /// Its name.
+        broker: Name,
+        /// Its process.
+        writer: Writer,
+    },
+    /// A broker was silent for too long.
+    BrokerGone {
+        /// Its name.
+        broker: Name,
+        /// Its process.
+        writer: Writer,
+    },
+    /// Another broker has another history.
+    Diverged {
+        /// Where.
+        position: StreamPosition,
+        /// What it has there.
+        theirs: u64,
+        /// What this broker has.
+        ours: u64,
     },
     /// What was to be noted is.
     Noted,
@@ -172,6 +202,22 @@ impl Rejection {
             code: Code::LimitReached,
             detail: most,
             text,
+        }
+    }
+
+    pub(super) fn out_of_date() -> Self {
+        Self {
+            code: Code::Superseded,
+            detail: 0,
+            text: "a newer connection has this name",
+        }
+    }
+
+    pub(super) fn not_its_name() -> Self {
+        Self {
+            code: Code::NotAllowed,
+            detail: 0,
+            text: "this key may not use this name",
         }
     }
 

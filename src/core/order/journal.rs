@@ -2,6 +2,7 @@
 
 use super::chunk::{Chunk, OpenBatch};
 use crate::wire::batch::{HEADER_LEN, Header, Kind};
+use crate::wire::position_mark::PositionMark;
 use crate::wire::record::{self, Record};
 use crate::wire::sessions::SessionEntry;
 use crate::wire::{Epoch, LogId, Name, OrderNumber};
@@ -11,8 +12,10 @@ use crate::wire::{Epoch, LogId, Name, OrderNumber};
 pub enum Write {
     /// An encoded batch of session entries.
     Sessions(Vec<u8>),
-    /// A batch of messages.
+    /// Messages: one batch, or several end to end.
     Messages(Chunk),
+    /// An encoded position mark: how far the stream is applied that several brokers share.
+    Position(Vec<u8>),
 }
 
 /// The batch that is being filled, and what was closed before it.
@@ -104,8 +107,48 @@ impl Journal {
         }
         if let Some(chunk) = self.open.seal(self.log_id, self.epoch) {
             self.closed_bytes += chunk.bytes().len();
-            self.writes.push(Write::Messages(chunk));
+            match self.writes.last_mut() {
+                // Small records would become small frames for every member.
+                Some(Write::Messages(last)) => last.append(&chunk),
+                _ => self.writes.push(Write::Messages(chunk)),
+            }
         }
+    }
+
+    /// Ends the batch behind one record of a stream, so that all brokers write the same batches.
+    pub(super) fn end_record(&mut self) {
+        self.close();
+    }
+
+    /// From now on batches are of this epoch.
+    pub(super) fn begin_epoch(&mut self, epoch: Epoch) {
+        self.close();
+        self.epoch = epoch;
+    }
+
+    /// Adds a mark behind everything.
+    pub(super) fn mark(&mut self, mark: &PositionMark) {
+        self.close();
+        let bytes = self.encode_mark(mark);
+        self.closed_bytes += bytes.len();
+        self.writes.push(Write::Position(bytes));
+    }
+
+    /// An encoded mark.
+    pub(super) fn encode_mark(&self, mark: &PositionMark) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER_LEN];
+        mark.encode(&mut bytes);
+        let header = Header {
+            kind: Kind::Position,
+            length: bytes.len(),
+            count: 0,
+            first: self.next(),
+            log_id: self.log_id,
+            epoch: self.epoch,
+            body_checksum: 0,
+        };
+        header.seal(&mut bytes);
+        bytes
     }
 
     /// Everything that waits to be written.

@@ -1,6 +1,8 @@
 //! What all brokers of an order agree on about one member.
 
 use super::publisher::Publisher;
+use super::seating::Seating;
+use crate::wire::position_mark::SeatEntry;
 use crate::wire::sessions::SessionEntry;
 use crate::wire::{ClientSequence, Dialect, Name, OrderNumber, PublicKey};
 
@@ -15,6 +17,7 @@ pub struct Member {
     pub(super) key: Option<PublicKey>,
     pub(super) position: Position,
     pub(super) publisher: Publisher,
+    pub(super) seating: Seating,
 }
 
 /// How far a member is and how it is spoken to: what the log is told from time to time.
@@ -38,6 +41,7 @@ impl Member {
             key: None,
             position,
             publisher: Publisher::default(),
+            seating: Seating::default(),
         }
     }
 
@@ -46,6 +50,41 @@ impl Member {
         let mut member = Self::new(entry.name.clone(), false, Position::of(entry));
         member.publisher = Publisher::of(entry);
         member
+    }
+
+    /// The same member as a newer entry of the log describes it.
+    pub(super) fn changed(self, entry: &SessionEntry) -> Self {
+        let mut member = Self::of(entry);
+        member.transient = self.transient;
+        member.key = self.key;
+        member.seating = self.seating;
+        if entry.digests.is_empty() {
+            member.publisher = self.publisher;
+        }
+        member
+    }
+
+    /// Takes what the log says of its seat.
+    pub(super) fn take_seat(&mut self, entry: &SeatEntry) {
+        self.transient = entry.transient;
+        self.key = entry.key;
+        self.seating = Seating::of(entry);
+    }
+
+    /// What the log keeps of its seat.
+    pub(super) fn seat_entry(&self) -> Option<SeatEntry> {
+        let seat = self.seating.seat.unwrap_or_default();
+        Some(SeatEntry {
+            name: self.name.clone(),
+            transient: self.transient,
+            home: self.seating.home.clone()?,
+            writer: seat.writer,
+            seat: seat.number,
+            life: self.seating.life,
+            attempt: self.seating.attempt,
+            away_since: self.seating.away_since,
+            key: self.key,
+        })
     }
 
     /// What the log keeps of it. What is remembered of its publishing follows from its messages,
@@ -87,6 +126,12 @@ impl Member {
     #[must_use]
     pub fn key(&self) -> Option<PublicKey> {
         self.key
+    }
+
+    /// Where it sits, when several brokers serve the order.
+    #[must_use]
+    pub fn seating(&self) -> &Seating {
+        &self.seating
     }
 
     /// What the log was last told of it.

@@ -7,26 +7,33 @@
 
 mod apply;
 mod chunk;
+mod cluster;
 mod command;
 mod cost;
+mod execute;
 mod journal;
 mod member;
 mod members;
 mod publisher;
 mod recovered;
 mod runs;
+mod seating;
+mod shared;
 
+use self::cluster::Cluster;
 use self::journal::Journal;
 use self::members::Members;
 use crate::wire::{Epoch, LogId, OrderNumber, PublicKey};
 
 pub use chunk::{Chunk, OpenBatch};
-pub use command::{Command, Outcome, Rejection, Seat, Sit};
+pub use cluster::{Broker, Differs, Skip, Taken};
+pub use command::{Command, Outcome, Rejection, Sit};
 pub use journal::Write;
 pub use member::{Member, Position};
 pub use members::MemberId;
 pub use recovered::Recovered;
 pub use runs::Runs;
+pub use seating::{Seat, Seating};
 
 use super::Mutant;
 
@@ -53,6 +60,8 @@ pub struct Order {
     /// Makes digests of payloads unlike those of other logs, so that no publisher can make two
     /// payloads of one digest.
     digest_seed: u64,
+    /// What only several brokers share.
+    cluster: Option<Box<Cluster>>,
 }
 
 impl Order {
@@ -65,6 +74,7 @@ impl Order {
             digest_seed: recovered.digest_seed,
             members: Members::default(),
             rules,
+            cluster: None,
         };
         for mut member in recovered.into_members() {
             member.publisher.forget(order.rules.publish_window);
@@ -142,6 +152,7 @@ impl Order {
     /// What has to be appended to the log for what was applied, in this order.
     #[must_use]
     pub fn take_writes(&mut self) -> Vec<Write> {
+        self.mark_position();
         self.journal.take()
     }
 
@@ -151,12 +162,15 @@ impl Order {
     /// If something was applied and not taken by [`take_writes`](Self::take_writes).
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        let lasting = self.members().filter(|(_, member)| !member.is_transient());
+        let all = self.cluster.is_some();
+        let lasting = (self.members()).filter(|(_, member)| all || !member.is_transient());
         let entries: Vec<_> = if Mutant::ForgetInSnapshot.lives() {
             lasting.map(|(_, member)| member.entry()).collect()
         } else {
             lasting.map(|(_, member)| member.whole_entry()).collect()
         };
-        self.journal.snapshot(&entries)
+        let mut snapshot = self.journal.snapshot(&entries);
+        self.mark_snapshot(&mut snapshot);
+        snapshot
     }
 }

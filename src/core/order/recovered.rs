@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Mutant;
 use super::member::{Member, Position};
+use crate::wire::position_mark::PositionMark;
 use crate::wire::record::Record;
 use crate::wire::sessions::SessionEntry;
 use crate::wire::{ClientSequence, Epoch, LogId, Name, OrderNumber};
@@ -29,6 +30,8 @@ pub struct Recovered {
     /// What was there before entries that made or ended a session, until the notice is found
     /// that tells everybody so.
     unannounced: BTreeMap<Name, Option<Member>>,
+    /// Of one of several brokers: how far it had applied their stream. Its seats are taken out.
+    pub mark: Option<PositionMark>,
 }
 
 /// What a repeated publish is told from another one by, under the same client sequence. Without
@@ -72,12 +75,10 @@ impl Recovered {
         if !entry.member {
             return;
         }
-        let mut member = Member::of(entry);
-        if let Some(known) = known
-            && entry.digests.is_empty()
-        {
-            member.publisher = known.publisher;
-        }
+        let member = match known {
+            Some(known) => known.changed(entry),
+            None => Member::of(entry),
+        };
         self.members.insert(entry.name.clone(), member);
     }
 
@@ -94,6 +95,16 @@ impl Recovered {
             let publisher = &mut member.publisher;
             publisher.replayed(record.client_sequence, record.order, digest);
         }
+    }
+
+    /// Takes a position mark: everything before it was applied as a whole.
+    pub fn mark(&mut self, mut mark: PositionMark) {
+        for seat in std::mem::take(&mut mark.seats) {
+            if let Some(member) = self.members.get_mut(&seat.name) {
+                member.take_seat(&seat);
+            }
+        }
+        self.mark = Some(mark);
     }
 
     /// What follows was written in this epoch. If it is a new one, then a broker was started here:

@@ -10,7 +10,7 @@ use super::{Event, Route, Sequencer};
 use crate::core::order::{Command, MemberId, Order, Outcome, Rejection, Runs, Seat};
 use crate::core::{Now, Time};
 use crate::wire::reply::Welcome;
-use crate::wire::{Dialect, Name};
+use crate::wire::{Dialect, Name, Writer};
 
 impl Sequencer {
     /// Applies a command, and does what follows from it.
@@ -67,7 +67,22 @@ impl Sequencer {
                 self.left(now.time, member, name);
             }
             Outcome::Kicked { member } => self.kicked(now, member),
-            Outcome::Noted | Outcome::Stale => {}
+            Outcome::Away(_)
+            | Outcome::Moved(_)
+            | Outcome::Opened { .. }
+            | Outcome::BrokerGone { .. }
+            | Outcome::Diverged { .. }
+            | Outcome::Noted
+            | Outcome::Stale => {}
+        }
+    }
+
+    /// A seat for a connection that asks for a name.
+    pub(super) fn next_seat(&mut self) -> Seat {
+        self.last_seat = self.last_seat.wrapping_add(1);
+        Seat {
+            writer: Writer(0),
+            number: self.last_seat,
         }
     }
 

@@ -90,7 +90,7 @@ impl Sequencer {
                 let session = self.sessions.get_mut(id);
                 session.marks.to_save = false;
                 let position = session.position();
-                self.decide(now, Command::Move(&[(id, position)]));
+                self.decide(now, Command::Away(id, position));
             }
         }
         let about = if Mutant::GoodbyeAtOnce.lives() {
@@ -161,6 +161,8 @@ impl Sequencer {
             delimited: false,
             start: None,
             transient: true,
+            life: 0,
+            attempt: 0,
         };
         if !self.sit(now, &route, Start::Now, true, sit) {
             self.closes.push(route);

@@ -50,6 +50,8 @@ impl Sequencer {
             delimited: heard.packet.delimited,
             start,
             transient: false,
+            life: 0,
+            attempt: 0,
         };
         self.sit(now, &route, hello.start, hello.receive, sit);
     }
@@ -63,7 +65,7 @@ impl Sequencer {
         receives: bool,
         sit: impl FnOnce(Seat) -> Sit<'a>,
     ) -> bool {
-        let seat = Seat(u32::try_from(self.sitting.len()).unwrap_or(u32::MAX));
+        let seat = self.next_seat();
         let sit = sit(seat);
         let joins = self.order.by_name(sit.name.as_bytes()).is_none();
         if joins && self.is_draining() && !Mutant::JoinWhileDraining.lives() {
@@ -203,6 +205,8 @@ impl Sequencer {
             delimited: packet.delimited,
             start,
             transient,
+            life: 0,
+            attempt: 0,
         };
         if !self.sit(now, &route, Start::Now, true, sit) {
             return None;

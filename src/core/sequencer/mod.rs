@@ -95,6 +95,8 @@ pub struct Sequencer {
     fed_up_to: OrderNumber,
     /// Peers that have asked for a name.
     sitting: Vec<Sitting>,
+    /// The number of the last seat that a connection asked for.
+    last_seat: u32,
     closes: Vec<Route>,
     /// Connections that are told why before they end, and when that is.
     closing: VecDeque<Closing>,
@@ -124,6 +126,7 @@ impl Sequencer {
             timers: Timers::default(),
             fed_up_to: next,
             sitting: Vec::new(),
+            last_seat: 0,
             closes: Vec::new(),
             closing: VecDeque::new(),
             draining: None,

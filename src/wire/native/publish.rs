@@ -23,24 +23,62 @@ impl<'a> Publish<'a> {
     pub(super) fn decode(frame: &'a [u8]) -> Result<Self, DecodeError> {
         let count = read_u32(frame, field::COUNT)?;
         let first = ClientSequence(read_u64(frame, field::SEQUENCE)?);
+        Self::of_parts(first, count, &frame[PUBLISH_LEN..])
+    }
+
+    /// Messages that were taken out of a frame, as they stand in a record of the stream.
+    pub(in crate::wire) fn of_parts(
+        first: ClientSequence,
+        count: u32,
+        messages: &'a [u8],
+    ) -> Result<Self, DecodeError> {
         let in_range = first.0 != 0 && count != 0;
         if !in_range || first.checked_plus(u64::from(count)).is_none() {
             return Err(DecodeError::FieldOutOfRange);
         }
-        let mut rest = &frame[PUBLISH_LEN..];
+        let mut rest = messages;
         for _ in 0..count {
             (_, rest) = split_payload(rest)?;
         }
-        let messages = &frame[PUBLISH_LEN..];
-        if rest.is_empty() {
-            Ok(Self {
-                first,
-                count,
-                messages,
-            })
-        } else {
-            Err(DecodeError::Trailing)
+        let publish = Self {
+            first,
+            count,
+            messages,
+        };
+        rest.is_empty()
+            .then_some(publish)
+            .ok_or(DecodeError::Trailing)
+    }
+
+    /// Length and payload of each message, as they lie in the frame.
+    pub(in crate::wire) fn messages(&self) -> &'a [u8] {
+        self.messages
+    }
+
+    /// The first messages of these as far as they take at most `most` bytes, but at least one,
+    /// and what is left.
+    #[must_use]
+    pub fn split(&self, most: usize) -> (Self, Option<Self>) {
+        let (mut count, mut rest) = (0, self.messages);
+        while let Ok((_, after)) = split_payload(rest) {
+            if count > 0 && self.messages.len() - after.len() > most {
+                break;
+            }
+            count += 1;
+            rest = after;
         }
+        let taken = self.messages.len() - rest.len();
+        let head = Self {
+            first: self.first,
+            count,
+            messages: &self.messages[..taken],
+        };
+        let tail = Self {
+            first: ClientSequence(self.first.0 + u64::from(count)),
+            count: self.count - count,
+            messages: rest,
+        };
+        (head, (tail.count > 0).then_some(tail))
     }
 
     /// Bytes of all payloads and of their lengths.

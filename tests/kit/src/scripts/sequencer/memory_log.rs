@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use orden::core::{Chunk, Index, Recovered, Write};
 use orden::store::{Error, Failure, Log, LogReader, Room};
 use orden::wire::batch::{HEADER_LEN, Header};
+use orden::wire::position_mark::PositionMark;
 use orden::wire::sessions::SessionEntry;
 use orden::wire::{Epoch, LogId, OrderNumber};
 
@@ -123,6 +124,10 @@ impl State {
                         recovered.message(&record);
                     }
                 }
+                Write::Position(bytes) => {
+                    let mark = PositionMark::decode(&bytes[HEADER_LEN..]);
+                    recovered.mark(mark.unwrap());
+                }
             }
         }
         recovered.enter(self.epoch);
@@ -132,7 +137,7 @@ impl State {
     fn chunks(&self) -> impl Iterator<Item = &Chunk> {
         self.writes.iter().filter_map(|(_, write)| match write {
             Write::Messages(chunk) => Some(chunk),
-            Write::Sessions(_) => None,
+            Write::Sessions(_) | Write::Position(_) => None,
         })
     }
 }

@@ -264,7 +264,7 @@ impl Scene {
                         writeln!(self.said, "log session {}", shown::entry(&entry)).unwrap();
                     }
                 }
-                Write::Sessions(_) => {}
+                Write::Sessions(_) | Write::Position(_) => {}
             }
         }
     }

@@ -1,0 +1,8 @@
+//! One broker among several: its own records, until they have come back, and everybody's, in
+//! their order. Both know the stream by positions only, and count on nothing that it answers.
+
+mod follower;
+mod scribe;
+
+pub use follower::{Fetch, Follower};
+pub use scribe::{Append, Scribe};
