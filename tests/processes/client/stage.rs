@@ -31,14 +31,15 @@ pub(crate) struct Stage {
 impl Stage {
     /// A broker that keeps its log in memory.
     pub(crate) fn new() -> Self {
-        Self::keeping(MemoryOptions::default().retain_bytes)
+        Self::with(Storage::Memory(MemoryOptions::default()), None, None)
     }
 
-    /// The same, with so many bytes at most.
+    /// The same, with so many bytes at most, also for members that are behind.
     pub(crate) fn keeping(retain_bytes: u64) -> Self {
+        let behind_bytes = retain_bytes;
         let options = MemoryOptions {
             retain_bytes,
-            ..MemoryOptions::default()
+            behind_bytes,
         };
         Self::with(Storage::Memory(options), None, None)
     }
