@@ -328,6 +328,7 @@ fn hello(name: &Name) -> Vec<u8> {
         start: Start::Now,
         receive: false,
         log_id: LogId(0),
+        attempt: None,
     }
     .encode()
 }

@@ -51,6 +51,7 @@ impl Stage {
             start: Start::Now,
             receive,
             log_id: LogId(0),
+            attempt: None,
         };
         self.hear(id, &hello.encode());
     }

@@ -56,6 +56,7 @@ impl Stage {
             start: Start::Now,
             log_id: LogId(0),
             receive: true,
+            attempt: None,
         };
         self.says(id, Some(proof), &hello.encode())
     }

@@ -27,6 +27,7 @@ fn what_could_not_be_read_is_asked_for_again_although_nothing_else_happens() {
         start: Start::Beginning,
         receive: true,
         log_id: LogId(0),
+        attempt: None,
     };
     machine.step(
         now,

@@ -63,6 +63,7 @@ impl Stage {
             start,
             receive,
             log_id: LogId(0),
+            attempt: None,
         };
         self.says(name, &hello.encode());
     }

@@ -11,6 +11,7 @@ orden_kit::scripts! {
     ack_by_application
     ack_is_repeated
     another_log
+    attempts
     busy_socket
     confirmations
     deliveries

@@ -45,6 +45,8 @@ pub struct Participant {
     session: Option<Session>,
     /// When the broker was last heard, or its connection made.
     heard: Time,
+    /// How many connections it has had.
+    connections: u32,
     /// When hello was last said.
     greeted: Option<Time>,
     /// Whether the owner was told that the broker is there.
@@ -119,6 +121,7 @@ impl Participant {
             phase: Phase::Unconnected,
             session: None,
             heard: Time::default(),
+            connections: 0,
             greeted: None,
             presence: Presence::Unknown,
             told: [None; Obstacle::COUNT],
@@ -139,6 +142,7 @@ impl Participant {
         match input {
             Input::Connected => {
                 self.heard = now;
+                self.connections = self.connections.saturating_add(1);
                 self.phase = Phase::Greeting(Retry::new(now, self.limits.hello_retry));
             }
             Input::Disconnected => self.disconnected(now),

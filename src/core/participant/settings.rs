@@ -25,6 +25,9 @@ pub struct Settings {
     pub acknowledging: Acknowledging,
     /// Which client sequences its messages get.
     pub numbering: Numbering,
+    /// Drawn at random, if it may meet several brokers of one order: with the number of its
+    /// connection it tells a hello of its own that is ordered late.
+    pub life: Option<u64>,
 }
 
 impl Settings {
@@ -41,6 +44,7 @@ impl Settings {
             receive: true,
             acknowledging: Acknowledging::OnDelivery,
             numbering: Numbering::GoOn,
+            life: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::retry::Retry;
 use super::{Liveness, Participant, Phase, Pong};
 use crate::core::Time;
-use crate::wire::native::{self, Hello, Start};
+use crate::wire::native::{self, Attempt, Hello, Start};
 
 impl Participant {
     /// The next frame to send, which then counts as sent. Ask again until there is none.
@@ -51,6 +51,10 @@ impl Participant {
             start: start.unwrap_or(self.settings.start),
             receive: self.settings.receive,
             log_id: self.log_id().unwrap_or(self.settings.log_id),
+            attempt: self.settings.life.map(|life| Attempt {
+                life,
+                number: self.connections,
+            }),
         }
     }
 

@@ -1,8 +1,10 @@
 //! How a native peer comes and goes: the hello and the goodbye.
 
-use super::layout::{GOODBYE_KEEP, HELLO_LEN, HELLO_RECEIVE, field, kind, prefix, start};
+use super::layout::{
+    ATTEMPT_LEN, GOODBYE_KEEP, HELLO_ATTEMPT, HELLO_LEN, HELLO_RECEIVE, field, kind, prefix, start,
+};
 use crate::wire::error::DecodeError;
-use crate::wire::fields::{read_u8, read_u16, read_u64};
+use crate::wire::fields::{read_u8, read_u16, read_u32, read_u64};
 use crate::wire::{LogId, Name, OrderNumber};
 
 /// Where a peer's deliveries begin.
@@ -20,6 +22,16 @@ pub enum Start {
     Resume(OrderNumber),
 }
 
+/// Which connection of which client a hello was said on. Among several brokers a hello can be
+/// ordered after one that the same client said later, and must not take the session from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Drawn at random by each client when it begins.
+    pub life: u64,
+    /// Which of its connections this is, from 1; those with a lower number are over.
+    pub number: u32,
+}
+
 /// A peer names itself. Said again on the same connection it means "from here again".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
@@ -31,6 +43,8 @@ pub struct Hello {
     pub receive: bool,
     /// The log that `start` and its earlier deliveries refer to; 0 if it has seen none.
     pub log_id: LogId,
+    /// Which of its connections this is; `None` if it knows one broker only.
+    pub attempt: Option<Attempt>,
 }
 
 impl Hello {
@@ -49,11 +63,17 @@ impl Hello {
         };
         let name = self.name.as_bytes();
         let name_length = u8::try_from(name.len()).expect("a name has at most 255 bytes");
-        let mut frame = prefix(kind::HELLO, u8::from(self.receive) * HELLO_RECEIVE);
+        let receive = u8::from(self.receive) * HELLO_RECEIVE;
+        let options = receive | (u8::from(self.attempt.is_some()) * HELLO_ATTEMPT);
+        let mut frame = prefix(kind::HELLO, options);
         frame.extend_from_slice(&[start, 0, 0, name_length]);
         frame.extend_from_slice(&number.to_be_bytes());
         frame.extend_from_slice(&self.log_id.0.to_be_bytes());
         frame.extend_from_slice(name);
+        if let Some(attempt) = self.attempt {
+            frame.extend_from_slice(&attempt.life.to_be_bytes());
+            frame.extend_from_slice(&attempt.number.to_be_bytes());
+        }
         frame
     }
 
@@ -62,7 +82,7 @@ impl Hello {
         let number = read_u64(frame, field::hello::NUMBER)?;
         let log_id = LogId(read_u64(frame, field::hello::LOG_ID)?);
         let reserved = read_u16(frame, field::hello::RESERVED)?;
-        if options & !HELLO_RECEIVE != 0 || reserved != 0 {
+        if options & !(HELLO_RECEIVE | HELLO_ATTEMPT) != 0 || reserved != 0 {
             return Err(DecodeError::FieldOutOfRange);
         }
         let start = match (read_u8(frame, field::hello::START)?, number) {
@@ -73,11 +93,14 @@ impl Hello {
             (start::RESUME, order) => Start::Resume(OrderNumber(order)),
             _ => return Err(DecodeError::FieldOutOfRange),
         };
-        let name = &frame[HELLO_LEN..];
-        match usize::from(read_u8(frame, field::hello::NAME_LENGTH)?) {
-            length if length > name.len() => return Err(DecodeError::Truncated),
-            length if length < name.len() => return Err(DecodeError::Trailing),
-            _ => {}
+        let rest = &frame[HELLO_LEN..];
+        let name_length = usize::from(read_u8(frame, field::hello::NAME_LENGTH)?);
+        let (name, rest) = (rest.split_at_checked(name_length)).ok_or(DecodeError::Truncated)?;
+        let attempt = (options & HELLO_ATTEMPT != 0)
+            .then(|| Attempt::decode(rest))
+            .transpose()?;
+        if rest.len() > attempt.map_or(0, |_| ATTEMPT_LEN) {
+            return Err(DecodeError::Trailing);
         }
         let name = Name::new(name).map_err(|_| DecodeError::BadName)?;
         Ok(Self {
@@ -85,6 +108,16 @@ impl Hello {
             start,
             receive: options & HELLO_RECEIVE != 0,
             log_id,
+            attempt,
+        })
+    }
+}
+
+impl Attempt {
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Self {
+            life: read_u64(bytes, field::hello::LIFE)?,
+            number: read_u32(bytes, field::hello::ATTEMPT)?,
         })
     }
 }

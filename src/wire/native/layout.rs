@@ -50,6 +50,10 @@ pub mod field {
         pub const NUMBER: Field = 8..16;
         /// The log that the peer has seen; 0 for none.
         pub const LOG_ID: Field = 16..24;
+        /// Of what follows the name with [`super::super::HELLO_ATTEMPT`]: the client's life.
+        pub const LIFE: Field = 0..8;
+        /// And which of its connections this is.
+        pub const ATTEMPT: Field = 8..12;
     }
 
     /// A [`super::super::Publish`]; the messages follow.
@@ -93,6 +97,10 @@ pub const PREFIX_LEN: usize = 4;
 pub const HELLO_LEN: usize = 24;
 /// Option of a hello: the peer wants deliveries, not only to publish.
 pub const HELLO_RECEIVE: u8 = 1;
+/// Option of a hello: an [`super::Attempt`] follows the name.
+pub const HELLO_ATTEMPT: u8 = 2;
+/// Bytes of an attempt.
+pub const ATTEMPT_LEN: usize = 12;
 /// Bytes of a publish frame before its first message.
 pub const PUBLISH_LEN: usize = 16;
 /// Bytes before each message of a publish frame.

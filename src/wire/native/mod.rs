@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!  hello    | O 1 01 options | start | 0 (2) | name length | number (8) | log id (8) | name |
+//!                                with option 2 then | life (8) | attempt (4) |
 //!  publish  | O 1 02 0       | count (4)    | first client sequence (8) | messages |
 //!  ack      | O 1 03 0       | 0 (4)        | order number (8) |
 //!  goodbye  | O 1 04 options |
@@ -21,11 +22,11 @@ use super::error::DecodeError;
 use super::fields::{read_u8, read_u32, read_u64};
 use super::numbers::OrderNumber;
 
-pub use hello::{Goodbye, Hello, Start};
+pub use hello::{Attempt, Goodbye, Hello, Start};
 pub(super) use layout::prefix;
 pub use layout::{
-    ACK_LEN, GOODBYE_KEEP, HELLO_LEN, HELLO_RECEIVE, MAGIC, PREFIX_LEN, PUBLISH_LEN,
-    PUBLISH_MESSAGE_LEN, VERSION, field, kind, start,
+    ACK_LEN, ATTEMPT_LEN, GOODBYE_KEEP, HELLO_ATTEMPT, HELLO_LEN, HELLO_RECEIVE, MAGIC, PREFIX_LEN,
+    PUBLISH_LEN, PUBLISH_MESSAGE_LEN, VERSION, field, kind, start,
 };
 pub use publish::{Publish, PublishFrame};
 

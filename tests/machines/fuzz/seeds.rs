@@ -22,6 +22,7 @@ pub(crate) fn client_frames() -> Vec<Vec<u8>> {
         start,
         log_id: LogId(1),
         receive: true,
+        attempt: None,
     };
     let publish = [
         &b"O\x01\x02\0\0\0\0\x02\0\0\0\0\0\0\0\x01"[..],

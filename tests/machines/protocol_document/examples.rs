@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orden::wire::batch::{self, Header, Kind};
-use orden::wire::native::{self, Hello, PublishFrame, Start};
+use orden::wire::native::{self, Attempt, Hello, PublishFrame, Start};
 use orden::wire::record::{Flags, Record};
 use orden::wire::reply::{self, Code, Refusal, Welcome};
 use orden::wire::sessions::SequenceRun;
@@ -75,6 +75,15 @@ fn examples_are_what_the_code_writes() {
         start: Start::Resume(OrderNumber(18)),
         receive: true,
         log_id: LOG_ID,
+        attempt: None,
+    };
+    let attempt = Attempt {
+        life: 0x1122_3344_5566_7788,
+        number: 2,
+    };
+    let attempted = Hello {
+        attempt: Some(attempt),
+        ..hello.clone()
     };
     let mut publish = PublishFrame::new(ClientSequence(8));
     publish.push(b"hola");
@@ -96,6 +105,10 @@ fn examples_are_what_the_code_writes() {
         ("binary message 17, \"ana: hola\"", message),
         ("binary ACK of -1", nothing),
         (&hello_caption, hello.encode()),
+        (
+            "the same on the second connection of life 0x1122334455667788",
+            attempted.encode(),
+        ),
         (
             "welcome of epoch 2, begin 18, end 20, last client sequence 7",
             welcome(),

@@ -61,6 +61,8 @@ fn the_layouts_of_peers_frames() {
         ("log id", hello::LOG_ID),
     ];
     layout("Hello", "bytes", &fields, native::HELLO_LEN);
+    let fields = [("life", hello::LIFE), ("attempt", hello::ATTEMPT)];
+    layout("Hello", "behind the name", &fields, native::ATTEMPT_LEN);
     let fields = [
         ("count", publish::COUNT),
         ("first client sequence", publish::SEQUENCE),

@@ -1,7 +1,7 @@
 //! What the properties of the wire are tried with.
 
 use orden::wire::batch::{self, Header, Kind};
-use orden::wire::native::{self, Hello, PublishFrame, Start};
+use orden::wire::native::{self, Attempt, Hello, PublishFrame, Start};
 use orden::wire::record::{Flags, Record};
 use orden::wire::reply::{self, BrokerMessage, Code, Refusal, Welcome};
 use orden::wire::sessions::{SequenceRun, SessionEntry};
@@ -69,11 +69,14 @@ pub(crate) fn hello() -> impl Strategy<Value = Hello> {
         let numbered = [Start::At(order), Start::Last(n), Start::Resume(order)];
         select([&[Start::Now, Start::Beginning][..], &numbered].concat())
     });
-    (name(), start, any::<bool>(), any::<u64>()).prop_map(|(name, start, receive, log_id)| Hello {
+    let attempt = any::<Option<(u64, u32)>>();
+    let parts = (name(), start, any::<bool>(), any::<u64>(), attempt);
+    parts.prop_map(|(name, start, receive, log_id, attempt)| Hello {
         name,
         start,
         receive,
         log_id: LogId(log_id),
+        attempt: attempt.map(|(life, number)| Attempt { life, number }),
     })
 }
 

@@ -43,6 +43,7 @@ fn hello(name: &[u8]) -> Vec<Vec<u8>> {
         start: Start::Now,
         log_id: LogId(0),
         receive: true,
+        attempt: None,
     };
     let mut frame = good.encode();
     frame.truncate(24);

@@ -263,6 +263,7 @@ fn hello(broker: &Broker, name: &str, key: (&Keys, &str)) -> Peer {
         start: Start::Now,
         log_id: LogId(0),
         receive: true,
+        attempt: None,
     };
     peer.send(&hello.encode());
     peer

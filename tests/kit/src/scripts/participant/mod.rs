@@ -6,6 +6,7 @@
 //!  known                       a name that the broker does not know is refused
 //!  by-application              the application acknowledges
 //!  publish-only                no deliveries are wanted
+//!  life 7                      it may meet several brokers
 //!  numbering 1                 the first message gets this client sequence
 //!  limits ack-messages=3 …     see core::participant::Limits for the names
 //!  connected, disconnected     the connection is there, or gone
@@ -63,6 +64,7 @@ fn run(scene: &mut Scene, line: &str) {
         "by-application" => scene.set(|settings, _| {
             settings.acknowledging = Acknowledging::ByApplication;
         }),
+        "life" => scene.set(|settings, _| settings.life = Some(number(rest))),
         "publish-only" => scene.set(|settings, _| settings.receive = false),
         "known" => scene.set(|settings, _| settings.unknown = Unknown::Refuse),
         "numbering" => {

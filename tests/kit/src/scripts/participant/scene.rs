@@ -220,6 +220,9 @@ fn hello_shown(hello: &Hello) -> String {
     if hello.log_id != LogId(0) {
         write!(shown, " log={}", hello.log_id.0).unwrap();
     }
+    if let Some(attempt) = hello.attempt {
+        write!(shown, " attempt={}.{}", attempt.life, attempt.number).unwrap();
+    }
     shown
 }
 

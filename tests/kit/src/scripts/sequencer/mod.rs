@@ -9,7 +9,8 @@
 //!  raw 10.0.0.1:99 connect     a peer on plain TCP; also: ack N · say TEXT · bytes HEX ·
 //!                                disconnect
 //!  native carl hello START     START: now · beginning · at N · last N · resume N; behind it
-//!                                perhaps `publish-only` and `log=ID`
+//!                                perhaps `publish-only`, `log=ID` and
+//!                                `attempt=LIFE.NUMBER`
 //!  native carl@2 …             `carl` on another connection; `carl@*2`: its routing id is made up
 //!  native carl publish 1 A, B  client sequences 1 and 2; also: ack N · ping · pong · leave ·
 //!                                away · frame HEX · excess HEX
@@ -38,7 +39,7 @@ mod shown;
 use std::time::Duration;
 
 use orden::core::{Input, Instruction, Limits, Undelivered};
-use orden::wire::native::{self, Goodbye, Hello, PublishFrame, Start};
+use orden::wire::native::{self, Attempt, Goodbye, Hello, PublishFrame, Start};
 use orden::wire::{Acked, ClientSequence, LogId, Name, OrderNumber, binary, json};
 
 use self::scene::Scene;
@@ -170,11 +171,21 @@ fn hello(name: Name, rest: &str) -> Hello {
     let log_id = options
         .iter()
         .find_map(|option| option.strip_prefix("log="));
+    let attempt = options
+        .iter()
+        .find_map(|option| option.strip_prefix("attempt="));
     Hello {
         name,
         start,
         receive: !options.contains(&"publish-only"),
         log_id: LogId(log_id.map_or(0, number)),
+        attempt: attempt.map(|attempt| {
+            let (life, nth) = attempt.split_once('.').expect("LIFE.NUMBER");
+            Attempt {
+                life: number(life),
+                number: nth.parse().unwrap(),
+            }
+        }),
     }
 }
 

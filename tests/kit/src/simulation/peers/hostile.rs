@@ -194,6 +194,7 @@ impl Hostile {
             start,
             receive: self.dice.chance(800),
             log_id: LogId(self.dice.pick(&[0, 0, 0xC0FF_EE00, 13])),
+            attempt: None,
         }
     }
 
