@@ -42,7 +42,7 @@ pub struct ConnectionLimits {
 impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
-            connections_a_second: 1_000,
+            connections_a_second: 5_000,
             handshake: Duration::from_secs(5),
         }
     }

@@ -139,6 +139,9 @@ impl Dispatcher {
             for route in &outbound.closes {
                 transport.close(route)?;
             }
+            if outbound.is_crowded {
+                transport.trace()?;
+            }
         }
         Ok(Turn::Busy)
     }
@@ -171,6 +174,9 @@ impl Dispatcher {
                 return Ok(Some(Inbound::Stop));
             }
             self.take_in(&mut arrivals)?;
+            if self.transport.has_left()? {
+                arrivals.push(Arrival::Left);
+            }
         }
         // After what was said before the end.
         arrivals.append(&mut self.transport.update_connections()?);

@@ -16,7 +16,7 @@ use super::event_log::EventLog;
 use super::exchange::{INBOUND_BURSTS, Inbound, Outbound};
 use super::operator::Waiting;
 use crate::commit::CommitLoop;
-use crate::core::{Now, Ready};
+use crate::core::{Input, Now, Ready};
 use crate::net::Clock;
 use crate::net::waker::Waker;
 use crate::wire::OrderNumber;
@@ -124,7 +124,11 @@ impl Driver {
                 let input = self.round.operators.input(instruction, reply);
                 self.commits.step(now, input)?;
             }
-            Inbound::Stop => self.round.stopping = true,
+            Inbound::Stop => {
+                self.round.stopping = true;
+                // What is still to be sent does not wait any longer.
+                self.commits.step(now, Input::Left)?;
+            }
         }
         Ok(())
     }
@@ -133,6 +137,7 @@ impl Driver {
     fn round(&mut self, now: Now) -> Result<(), Error> {
         let Ready {
             sends,
+            is_crowded,
             closes,
             loads,
             events,
@@ -144,7 +149,11 @@ impl Driver {
         self.ack_map.show(self.commits.machine_mut());
         if !sends.is_empty() || !closes.is_empty() {
             // The dispatcher never waits for this thread, so this wait ends.
-            let sent = self.outbound.send(Outbound { sends, closes });
+            let sent = self.outbound.send(Outbound {
+                sends,
+                is_crowded,
+                closes,
+            });
             sent.map_err(|_| Error::ThreadGone("dispatcher"))?;
             self.waker.wake();
         }

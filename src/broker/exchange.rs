@@ -52,6 +52,8 @@ impl Arrival {
 pub(super) struct Outbound {
     /// Frames to send.
     pub(super) sends: Vec<Outgoing>,
+    /// Whether the sequencer wants to hear when all of them have left.
+    pub(super) is_crowded: bool,
     /// Connections to close.
     pub(super) closes: Vec<Route>,
 }

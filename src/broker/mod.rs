@@ -25,6 +25,7 @@ mod outside;
 mod rate;
 mod sockets;
 mod stopper;
+mod tracer;
 mod transport;
 mod turned_away;
 mod zap;

@@ -14,6 +14,7 @@ use super::error::Error;
 use super::exchange::{Arrival, Frame};
 use super::in_process::is_in_process;
 use super::sockets::{self, Options, random_u32};
+use super::tracer::Tracer;
 use super::zap::{ZapHandler, proof_of};
 use crate::core::{Frames, PacketOf, Route, Transport as Kind, Undelivered};
 use crate::net::libzmq::SharedFrame;
@@ -34,6 +35,7 @@ const NAMELESS: usize = 1024;
 pub(super) struct Transport {
     router: PolledSocket,
     stream: Option<PolledSocket>,
+    tracer: Tracer,
     tracker: ConnectionTracker,
     /// Updates of the tracker since the last wait.
     updates: u32,
@@ -65,6 +67,7 @@ impl Transport {
         Ok(Self {
             router: PolledSocket::new(router)?,
             stream: stream.map(PolledSocket::new).transpose()?,
+            tracer: Tracer::new(context)?,
             updates: 0,
             nameless: vec![0; NAMELESS],
             tracker: ConnectionTracker::new(monitor, zap, options.bounds),
@@ -267,6 +270,23 @@ impl Transport {
         Ok(self.tracker.update()?)
     }
 
+    /// Sends a frame after all others, see [`has_left`](Self::has_left).
+    ///
+    /// # Errors
+    /// Errors of the socket itself.
+    pub(super) fn trace(&self) -> Result<(), Error> {
+        self.tracer.send()
+    }
+
+    /// Whether all that was sent before a [`trace`](Self::trace) has left libzmq's queues, but what
+    /// waits for peers that are slow.
+    ///
+    /// # Errors
+    /// Errors of the socket itself.
+    pub(super) fn has_left(&self) -> Result<bool, Error> {
+        self.tracer.has_returned()
+    }
+
     /// Closes a connection.
     ///
     /// # Errors
@@ -296,6 +316,7 @@ impl Transport {
             sockets.append(&mut self.tracker.sockets());
             sockets.push(&self.router);
             sockets.extend(&self.stream);
+            sockets.push(self.tracer.outlet());
         }
         let timeout = self.guarded.then_some(SCAN_INTERVAL);
         Ok(polled_socket::wait(&sockets, &[descriptor], timeout)?)

@@ -202,10 +202,7 @@ impl LogReader for MemoryReader {
             return Ok(chunk.clone());
         }
         let stretch = lock(&self.kept).stretch(from)?;
-        let chunk = match &stretch[..] {
-            [chunk] => chunk.clone(),
-            chunks => join(chunks),
-        };
+        let chunk = Chunk::join(&stretch);
         self.last = Some(chunk.clone());
         Ok(chunk)
     }
@@ -221,10 +218,4 @@ impl LogReader for MemoryReader {
             last: None,
         })
     }
-}
-
-/// One chunk of many that follow one another.
-fn join(chunks: &[Chunk]) -> Chunk {
-    let bytes = chunks.iter().map(|chunk| chunk.bytes().as_slice());
-    Chunk::new(bytes.collect::<Vec<_>>().concat()).expect("chunks of the log follow one another")
 }

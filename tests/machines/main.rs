@@ -5,6 +5,7 @@
 
 mod admission;
 mod checker;
+mod crowd;
 mod failed_reads;
 mod fuzz;
 mod libzmq;

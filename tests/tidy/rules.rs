@@ -48,6 +48,7 @@ const ZMQ_FILES: &[&str] = &[
     "src/broker/bind.rs",
     "src/broker/monitor.rs",
     "src/broker/sockets.rs",
+    "src/broker/tracer.rs",
     "src/broker/transport.rs",
     "src/broker/zap.rs",
     "src/client/transport.rs",

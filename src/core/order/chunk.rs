@@ -40,6 +40,19 @@ impl Chunk {
         })
     }
 
+    /// One chunk of some that follow one another.
+    ///
+    /// # Panics
+    /// If there are none, or they do not follow one another.
+    #[must_use]
+    pub fn join(chunks: &[Self]) -> Self {
+        if let [chunk] = chunks {
+            return chunk.clone();
+        }
+        let bytes = chunks.iter().map(|chunk| chunk.bytes.as_slice());
+        Self::new(bytes.collect::<Vec<_>>().concat()).expect("they follow one another")
+    }
+
     /// The number of the first message.
     #[must_use]
     pub fn first(&self) -> OrderNumber {

@@ -50,6 +50,29 @@ impl Backlog {
         self.tail.push(chunk);
     }
 
+    /// Joins the chunks from `from` on, up to so many bytes each: members that are all fed from
+    /// there get one frame instead of many.
+    pub(super) fn join(&mut self, from: OrderNumber, most_bytes: usize) {
+        let entries = &mut self.tail.entries;
+        let first = entries.partition_point(|entry| entry.chunk.first() < from);
+        let mut rest = entries.drain(first..).map(|entry| entry.chunk).peekable();
+        let mut joined = Vec::new();
+        while let Some(chunk) = rest.next() {
+            let mut bytes = chunk.bytes().len();
+            let mut parts = vec![chunk];
+            while let Some(next) = rest.next_if(|next| bytes + next.bytes().len() <= most_bytes) {
+                bytes += next.bytes().len();
+                parts.push(next);
+            }
+            joined.push(Chunk::join(&parts));
+        }
+        drop(rest);
+        self.tail.count();
+        for chunk in joined {
+            self.tail.push(chunk);
+        }
+    }
+
     /// Takes a stretch that was asked for with [`want`](Self::want), or that it failed.
     pub(super) fn loaded(&mut self, asked: OrderNumber, chunk: Option<Chunk>) {
         self.loading.remove(&asked);
@@ -129,6 +152,11 @@ impl Shelf {
             bytes: 0,
             most_bytes,
         }
+    }
+
+    /// Counts the bytes of the entries anew.
+    fn count(&mut self) {
+        self.bytes = self.entries.iter().map(|entry| entry.bytes).sum();
     }
 
     fn push(&mut self, chunk: Chunk) {

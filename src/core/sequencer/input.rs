@@ -50,6 +50,9 @@ pub enum InputOf<B, N = String, R = Route> {
         /// What was there.
         result: Result<Chunk, LoadError>,
     },
+    /// The sockets have passed on all that was given out up to a
+    /// [`Ready::is_crowded`](super::Ready::is_crowded).
+    Left,
     /// The shell has refused a connection, for this reason.
     Refused(&'static str),
     /// The access list was reloaded.
@@ -80,6 +83,7 @@ impl<B: Deref<Target = [u8]>> InputOf<B> {
                 from: *from,
                 result: result.clone(),
             },
+            Self::Left => Input::Left,
             Self::Refused(reason) => Input::Refused(reason),
             Self::Grants(grants) => Input::Grants(grants.clone()),
             Self::Operator {

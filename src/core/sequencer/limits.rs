@@ -32,6 +32,10 @@ pub struct Limits {
     pub names_per_key: usize,
     /// The most stretches of the log that are being read at a time for members that are behind.
     pub catch_ups: usize,
+    /// Sends given out together after which members are fed nothing more until the sockets have
+    /// passed those on: what comes meanwhile is one frame to each of them, and not one for each
+    /// round. Fewer members never notice.
+    pub crowd: usize,
     /// Time without progress after which the first unacknowledged message is sent again.
     pub resend_after: Duration,
     /// The longest that doubling `resend_after` may lead to.
@@ -76,6 +80,7 @@ impl Default for Limits {
             name_bytes: Name::MAX_LEN,
             names_per_key: 64,
             catch_ups: 64,
+            crowd: 256,
             resend_after: Duration::from_millis(500),
             resend_after_most: Duration::from_secs(5),
             queue_lifetime: Duration::from_secs(150),

@@ -75,6 +75,9 @@ pub use ready::{Event, Frames, Outgoing, Ready};
 pub use route::{Route, Transport};
 pub use status::{Counters, MemberStatus};
 
+/// What has come while a crowd was sent something is joined to frames of this part of a window.
+const FRAMES_A_WINDOW: usize = 8;
+
 /// The broker's machine.
 #[derive(Debug)]
 pub struct Sequencer {
@@ -91,6 +94,8 @@ pub struct Sequencer {
     oldest: OrderNumber,
     marked: Marked,
     timers: Timers,
+    /// Whether nobody is fed before what was given out has left.
+    is_crowded: bool,
     /// The end of the order when all members were last fed.
     fed_up_to: OrderNumber,
     /// Peers that have asked for a name.
@@ -124,6 +129,7 @@ impl Sequencer {
             oldest,
             marked: Marked::default(),
             timers: Timers::default(),
+            is_crowded: false,
             fed_up_to: next,
             sitting: Vec::new(),
             last_seat: 0,
@@ -161,6 +167,11 @@ impl Sequencer {
             Input::Undelivered { to, why } => self.undelivered(now, to, why),
             Input::Committed(index) => self.committed(index),
             Input::Loaded { from, result } => self.loaded(now, from, result),
+            Input::Left => {
+                self.is_crowded = false;
+                self.backlog
+                    .join(self.fed_up_to, self.limits.window_bytes / FRAMES_A_WINDOW);
+            }
             Input::Refused(reason) => {
                 self.counters.refused(reason);
                 self.events.push(Event::TurnedAway(reason));
@@ -197,9 +208,15 @@ impl Sequencer {
     /// What may be done about everything up to now.
     pub fn ready(&mut self, now: Now) -> Ready {
         self.close_refused(now);
-        self.serve(now);
+        if !self.is_crowded {
+            self.serve(now);
+        }
+        let sends = self.outbox.take();
+        let is_crowded = !self.is_crowded && is_crowd(&sends, &self.limits);
+        self.is_crowded |= is_crowded;
         Ready {
-            sends: self.outbox.take(),
+            sends,
+            is_crowded,
             closes: std::mem::take(&mut self.closes),
             loads: self.reading.take(),
             events: std::mem::take(&mut self.events),
@@ -366,6 +383,15 @@ impl Sequencer {
             self.answer(to, refusal.encode(), About::Other);
         }
     }
+}
+
+/// Whether so much is sent at once that it takes a while to leave.
+fn is_crowd(sends: &[Outgoing], limits: &Limits) -> bool {
+    sends
+        .iter()
+        .map(|outgoing| outgoing.to.len())
+        .sum::<usize>()
+        >= limits.crowd
 }
 
 /// A reason of this broker's own.

@@ -13,6 +13,9 @@ use crate::wire::{DecodeError, Dialect, Name, OrderNumber};
 pub struct Ready {
     /// What to hand to the sockets, in this order.
     pub sends: Vec<Outgoing>,
+    /// Whether that is so much that the machine wants to hear when it has left, by
+    /// [`Input::Left`](super::Input::Left).
+    pub is_crowded: bool,
     /// Connections to close after that: of plain TCP peers, and of peers whose key is not good
     /// for them.
     pub closes: Vec<Route>,

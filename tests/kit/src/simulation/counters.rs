@@ -43,6 +43,7 @@ sometimes! {
     PeerFull,
     PeerGone,
     ReadFromLog,
+    CrowdAwaited,
     ReadFailed,
     Trimmed,
     NoSpaceForPublisher,

@@ -136,8 +136,10 @@ impl Plan {
         }
     }
 
-    /// The same with a log in memory, for some seeds. What is drawn for that is drawn aside.
-    pub(crate) fn perhaps_in_memory(mut self, aside: &mut Dice) -> Self {
+    /// The same, for some seeds with a log in memory, or with so narrow a bound that a few members
+    /// are a crowd. What is drawn for that is drawn aside.
+    pub(crate) fn vary(mut self, aside: &mut Dice) -> Self {
+        self.limits.crowd = aside.pick(&[1, 3, 1_000]);
         if aside.chance(100) {
             self.memory = Some(MemoryOptions {
                 retain_bytes: aside.pick(&[1, 2_000, u64::MAX]),
@@ -188,6 +190,7 @@ fn limits(dice: &mut Dice) -> Limits {
         name_bytes: 255,
         names_per_key: 64,
         catch_ups: dice.pick(&[1, 2, 64]),
+        crowd: 1_000,
         resend_after,
         resend_after_most: resend_after * 8,
         queue_lifetime: Duration::from_mins(1),

@@ -18,6 +18,8 @@ pub(crate) enum Happening {
     Synced { incarnation: u64 },
     /// The broker's loader has read a stretch of the log.
     Loaded { incarnation: u64, from: OrderNumber },
+    /// What a crowd was sent has left the broker's sockets.
+    Left { incarnation: u64 },
     /// The broker is started.
     BrokerStarts,
     /// A frame reaches the broker.

@@ -19,8 +19,9 @@ impl Queued {
     }
 }
 
-/// Holds that no connection's queue ever has more than two windows, however often sending goes
-/// back.
+/// Holds that no connection's queue ever has more than three windows, however often sending goes
+/// back: what is in flight, one of copies, and copies of what was answered meanwhile, which the
+/// broker counts no longer.
 #[derive(Debug)]
 pub(crate) struct QueueJudge {
     window: usize,
@@ -42,7 +43,7 @@ impl QueueJudge {
     /// A frame is handed over.
     pub(crate) fn take(&mut self, queued: &mut Queued, number: u64, bytes: usize, now: Time) {
         self.largest = self.largest.max(bytes);
-        let most = 2 * self.window.max(self.largest) + self.largest;
+        let most = 3 * self.window.max(self.largest) + self.largest;
         let queue = &mut queued.0;
         queue.push_back((number, bytes, now));
         while queue

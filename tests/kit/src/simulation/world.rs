@@ -72,7 +72,7 @@ pub fn run(seed: u64) -> Remains {
 impl World {
     fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let plan = Plan::draw(&mut dice).perhaps_in_memory(&mut Dice::new(!seed));
+        let plan = Plan::draw(&mut dice).vary(&mut Dice::new(!seed));
         let network = Network::new(dice.split(), &plan);
         let broker = Broker::new(&plan, dice.split());
         let mut peers = Vec::new();
@@ -145,6 +145,11 @@ impl World {
             Happening::Synced { incarnation } => self.broker.synced(incarnation, stage),
             Happening::Loaded { incarnation, from } => {
                 self.broker.loaded(incarnation, from, stage);
+            }
+            Happening::Left { incarnation } => {
+                if self.broker.incarnation() == Some(incarnation) {
+                    self.broker.arrive(Arrival::Left, stage);
+                }
             }
             Happening::BrokerStarts => self.broker.start(stage),
             Happening::ToBroker {

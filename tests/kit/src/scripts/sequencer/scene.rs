@@ -270,6 +270,7 @@ impl Scene {
     }
 
     fn carry_out(&mut self, ready: Ready) {
+        assert!(!ready.is_crowded, "scripts have few peers");
         for outgoing in &ready.sends {
             for to in &outgoing.to {
                 self.send(to, outgoing);

@@ -223,6 +223,11 @@ impl Serving {
             network.close_route(route.transport, &route.id, queue);
         }
         let incarnation = broker.incarnation;
+        if ready.is_crowded {
+            let at = stage.now() + broker.dice.micros(10, 20_000);
+            stage.count(Sometimes::CrowdAwaited);
+            stage.queue.add(at, Happening::Left { incarnation });
+        }
         for from in ready.loads {
             let at = stage.now() + broker.dice.micros(10, 2_000);
             stage.count(Sometimes::ReadFromLog);
