@@ -2,6 +2,8 @@
 
 #[path = "command_line.rs"]
 mod command_line;
+#[path = "broker/commands.rs"]
+mod commands;
 #[path = "broker/flags.rs"]
 mod flags;
 #[cfg(feature = "http")]
@@ -19,6 +21,10 @@ mod logging;
 mod notify;
 #[path = "broker/security.rs"]
 mod security;
+#[path = "broker/shown.rs"]
+mod shown;
+#[path = "broker/signals.rs"]
+mod signals;
 #[path = "broker/size.rs"]
 mod size;
 #[path = "broker/startup.rs"]
@@ -27,11 +33,12 @@ mod startup;
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use orden::admin::{self, Control, View};
 use orden::broker::{Broker, Error, Sync};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
-use signal_hook::iterator::Signals;
 
+use clap::CommandFactory as _;
 use flags::{Cli, Command, Journal, Serve};
 use log_command::LogCommand;
 
@@ -45,6 +52,8 @@ fn main() -> ExitCode {
     match cli.command {
         Some(Command::Log(command)) => look_at_log(&command),
         Some(Command::Keys(command)) => make_keys(command),
+        Some(Command::Operate(command)) => operate(command),
+        Some(Command::Completions { shell }) => complete(shell),
         None => serve_and_report(&cli.serve),
     }
 }
@@ -53,6 +62,22 @@ fn look_at_log(command: &LogCommand) -> ExitCode {
     match log_command::run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(if error.is_damage() { 2 } else { 3 }, &error, error.hint()),
+    }
+}
+
+fn operate(command: commands::Operate) -> ExitCode {
+    match commands::run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(error.exit_code(), &error, error.hint()),
+    }
+}
+
+fn complete(shell: clap_complete::Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "orden-broker", &mut script);
+    match std::io::stdout().write_all(&script) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(3, &error, ""),
     }
 }
 
@@ -75,17 +100,19 @@ fn serve_and_report(options: &Serve) -> ExitCode {
     if let Some((why, hint)) = options.contradiction() {
         return fail(1, &why, hint);
     }
-    if let Err(error) = options.logging.start() {
-        return fail(3, &error, "give --log-file a file that can be written");
-    }
+    let log_file = match options.logging.start() {
+        Ok(log_file) => log_file,
+        Err(error) => return fail(3, &error, "give --log-file a file that can be written"),
+    };
     if let Some(why) = startup::too_few_descriptors() {
         return fail(3, &why, "raise it: ulimit -n, or LimitNOFILE= in systemd");
     }
-    let served = serve(options);
+    let served = serve(options, log_file);
     log::logger().flush();
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Broker(error)) => fail(exit_code(&error), &error, hint(&error)),
+        Err(Failure::Control(error)) => fail(3, &error, "--control PATH puts it elsewhere"),
         #[cfg(feature = "http")]
         Err(Failure::Http(error)) => fail(error.exit_code(), &error, error.hint()),
     }
@@ -96,6 +123,8 @@ fn serve_and_report(options: &Serve) -> ExitCode {
 enum Failure {
     #[error(transparent)]
     Broker(#[from] Error),
+    #[error(transparent)]
+    Control(#[from] admin::Error),
     #[cfg(feature = "http")]
     #[error(transparent)]
     Http(#[from] http::Error),
@@ -107,10 +136,9 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-fn serve(cli: &Serve) -> Result<(), Failure> {
+fn serve(cli: &Serve, log_file: logging::LogFile) -> Result<(), Failure> {
     // Before anything else runs, so that no signal finds the process unprepared.
-    // SIGXFSZ would end it without a word; caught, the write fails with an error that says why.
-    let signals = Signals::new([SIGINT, SIGTERM, SIGUSR1, SIGXFSZ])?;
+    let signals = signals::catch()?;
     let config = cli.config()?;
     if config.security.is_some() {
         orden::net::forbid_core_dumps()?;
@@ -119,7 +147,13 @@ fn serve(cli: &Serve) -> Result<(), Failure> {
     #[cfg(feature = "http")]
     let http = cli.http.prepare(&config)?;
     let broker = Broker::start(&config)?;
-    watch_signals(signals, &broker)?;
+    let view = Arc::new(View::new(broker.outside(), cli.data().map(Into::into)));
+    let reload = signals::reload(broker.outside(), log_file);
+    signals::watch(signals, &view, reload.clone())?;
+    let control = cli
+        .control()
+        .map(|path| Control::serve(&path, view.clone(), reload));
+    let _controlled = control.transpose()?;
     #[cfg_attr(
         not(feature = "http"),
         expect(unused_mut, reason = "one endpoint more with HTTP")
@@ -130,11 +164,12 @@ fn serve(cli: &Serve) -> Result<(), Failure> {
         None => None,
         Some(prepared) => {
             endpoints.push(format!("http://{}", prepared.address()));
-            Some(prepared.serve(broker.outside())?)
+            Some(prepared.serve(view.clone())?)
         }
     };
     startup::announce(&endpoints)?;
     notify::ready(&endpoints);
+    notify::watch_over(broker.outside().pulse.clone())?;
     Ok(broker.wait()?)
 }
 
@@ -163,48 +198,6 @@ fn warn_of_what_is_lost(journal: &Journal) {
              seen, or more, and give its numbers to other messages"
         ),
     }
-}
-
-/// Stops the broker at the first signal, and the process at the second.
-fn watch_signals(mut signals: Signals, broker: &Broker) -> Result<(), Error> {
-    let (stopper, ack_map) = (broker.stopper(), broker.ack_map().clone());
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            let mut stopping = false;
-            for signal in signals.forever() {
-                match signal {
-                    SIGUSR1 => log_status(&ack_map.status()),
-                    SIGXFSZ => {}
-                    _ if stopping => std::process::exit(3),
-                    _ => {
-                        log::info!("stopping: finishing what was accepted");
-                        stopping = true;
-                        notify::stopping();
-                        stopper.stop();
-                    }
-                }
-            }
-        })?;
-    Ok(())
-}
-
-fn log_status(status: &orden::broker::Status) {
-    log::info!(
-        "next order number {}, {} members",
-        status.next,
-        status.members.len()
-    );
-    for member in &status.members {
-        let presence = if member.present { "present" } else { "away" };
-        let name = &member.name;
-        log::info!(
-            "{name} ({:?}, {presence}) expects {}",
-            member.dialect,
-            member.floor
-        );
-    }
-    log::info!("{:?}", status.counters);
 }
 
 fn exit_code(error: &Error) -> u8 {

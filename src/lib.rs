@@ -7,6 +7,7 @@
 //! ```text
 //!  bin/     orden-broker · orden-client · orden-bench    parse, run, print, exit code
 //!  src/     web/                                         the order over HTTP, above the broker
+//!           admin/                                      looking at a broker, the control socket
 //!           broker/   |   client/                        threads, sockets, clocks: the shells
 //!           net/                                         what both need: the ZeroMQ edge, keys
 //!           store/   |   stream/                         the log | the order of several brokers
@@ -23,6 +24,7 @@
 //! * [`store`] is the log: append, sync, read. A client that is slow or away costs a cursor in it.
 //! * [`stream`] is the replicated stream that holds the order of several brokers.
 //! * [`net`] is what both shells need of the system, from sockets to key files.
+//! * [`admin`] looks at a running broker, and tells it what its operator wants.
 //! * `web` shows the order to people and machines that speak HTTP; a feature, on by default.
 //! * [`broker`] and [`client`] give the machines their threads, sockets and clocks, and do not
 //!   know each other.
@@ -40,6 +42,7 @@
 //! that it was taken: otherwise a client could act on message 17, and a restarted broker give 17 to
 //! another.
 
+pub mod admin;
 pub mod broker;
 pub mod client;
 pub mod commit;

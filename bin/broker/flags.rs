@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 use clap::{Args, Parser, Subcommand, value_parser};
+use clap_complete::Shell;
+use orden::admin;
 use orden::broker::{Config, Error, Storage, Sync};
 use orden::core::Limits;
 use orden::net::Address;
 use orden::store::{self, MemoryOptions};
 
 use crate::command_line::STYLES;
+use crate::commands::Operate;
 #[cfg(feature = "http")]
 use crate::http;
 use crate::log_command::LogCommand;
@@ -37,6 +40,13 @@ pub(crate) enum Command {
     Log(LogCommand),
     #[command(flatten)]
     Keys(security::Command),
+    #[command(flatten)]
+    Operate(Operate),
+    /// Print what a shell needs to complete this command line
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +76,10 @@ pub(crate) struct Network {
     /// Also serve the original client.py over plain TCP here
     #[arg(long, env = "ORDEN_TCP_ADDRESS", value_name = "ADDRESS")]
     pub(crate) tcp_address: Option<Address>,
+    /// Where the control socket lies, by which status, drain and so on reach this broker
+    /// (default: in --data)
+    #[arg(long, env = "ORDEN_CONTROL", value_name = "PATH")]
+    pub(crate) control: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -157,7 +171,8 @@ const SEGMENT_BYTES_MAX: u64 = 64 << 30;
 
 const AFTER_HELP: &str = "\
 Every flag can also be given as an environment variable, ORDEN_… in capitals.
-SIGTERM and SIGINT stop in good order, a second one at once; SIGUSR1 logs who is how far.
+SIGTERM and SIGINT stop in good order, a second one at once; SIGHUP does what `reload` does, SIGUSR2
+what `drain` does; SIGUSR1 logs who is how far.
 
 Exit codes: 0 stopped; 1 wrong usage; 2 the log is damaged; 3 any other failure.";
 
@@ -209,6 +224,17 @@ impl Serve {
             connections: self.security.connection_limits(),
             security: self.security.security()?,
         })
+    }
+
+    /// Where the log lies, if it lies on a disk.
+    pub(crate) fn data(&self) -> Option<&Path> {
+        (!self.journal.in_memory).then_some(self.journal.data.as_path())
+    }
+
+    /// Where the control socket is to lie; without a disk only where it was said to.
+    pub(crate) fn control(&self) -> Option<PathBuf> {
+        let given = self.network.control.clone();
+        given.or_else(|| Some(self.data()?.join(admin::SOCKET)))
     }
 
     /// Where clients connect; `Option` only because a subcommand needs no address.

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
-use orden::broker::{Config, Outside, Storage};
+use orden::admin::View;
+use orden::broker::Config;
 use orden::net::Address;
 use orden::web::{self, BadToken, Bound, Token, Web};
 
@@ -99,15 +101,10 @@ impl Http {
                 bound.address()
             );
         }
-        let data = match &config.storage {
-            Storage::Files(options) => Some(options.directory.clone()),
-            Storage::Memory(_) | Storage::Medium(..) => None,
-        };
         let config = web::Config {
             token,
             hosts: self.hosts.clone(),
             keys,
-            data,
             message_bytes: config.limits.message_bytes,
         };
         Ok(Some(Prepared { bound, config }))
@@ -121,8 +118,8 @@ impl Prepared {
     }
 
     /// Serves until the result is dropped.
-    pub(crate) fn serve(self, outside: &Outside) -> Result<Web, Error> {
-        Ok(self.bound.serve(self.config, outside)?)
+    pub(crate) fn serve(self, view: Arc<View>) -> Result<Web, Error> {
+        Ok(self.bound.serve(self.config, view)?)
     }
 }
 

@@ -22,6 +22,8 @@ use simplelog::{ConfigBuilder, WriteLogger};
 const WAITING: usize = 4096;
 /// How long the end of the process waits for lines to be written.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// How long the log file may take to be opened anew.
+const REOPENING: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logging")]
@@ -41,7 +43,7 @@ pub(crate) struct Logging {
 
 impl Logging {
     /// From here on, what is logged is said.
-    pub(crate) fn start(&self) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn start(&self) -> Result<LogFile, Box<dyn Error>> {
         let sink = match &self.log_file {
             Some(path) => Sink::File(open(path)?, path.clone()),
             None => Sink::Stderr {
@@ -49,6 +51,7 @@ impl Logging {
             },
         };
         let (jobs, waiting) = bounded(WAITING);
+        let file = LogFile(self.log_file.is_some().then(|| jobs.clone()));
         let lost = Arc::new(AtomicU64::new(0));
         let lines = Lines {
             jobs,
@@ -60,7 +63,7 @@ impl Logging {
             .spawn(move || write_lines(&waiting, sink, &lost))?;
         let config = ConfigBuilder::new().set_time_format_rfc3339().build();
         WriteLogger::init(self.log_level, config, lines)?;
-        Ok(())
+        Ok(file)
     }
 }
 
@@ -70,10 +73,33 @@ fn open(path: &Path) -> Result<File, String> {
 }
 
 /// What the writing thread is asked for.
+#[derive(Debug)]
 enum Job {
     Line(Vec<u8>),
     /// To be answered once everything before it is written.
     Flush(Sender<()>),
+    /// The file is to be opened anew, by its name.
+    Reopen(Sender<Result<(), String>>),
+}
+
+/// The file that lines go to, if they go to one. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct LogFile(Option<Sender<Job>>);
+
+impl LogFile {
+    /// Opens it anew: the old one was renamed, or removed. `None`: lines go to stderr.
+    ///
+    /// # Errors
+    /// Why lines still go to the old one.
+    pub(crate) fn reopen(&self) -> Option<Result<(), String>> {
+        let jobs = self.0.as_ref()?;
+        let late = || Err("the log file is not opened yet".to_owned());
+        let (done, opened) = bounded(1);
+        if jobs.send_timeout(Job::Reopen(done), REOPENING).is_err() {
+            return Some(late());
+        }
+        Some(opened.recv_timeout(REOPENING).unwrap_or_else(|_| late()))
+    }
 }
 
 /// Where the logger writes: collects a line and hands it on.
@@ -121,6 +147,14 @@ impl Sink {
         }
     }
 
+    /// Opens the file anew; the old one stays if that fails.
+    fn reopen(&mut self) -> Result<(), String> {
+        if let Self::File(file, path) = self {
+            *file = open(path)?;
+        }
+        Ok(())
+    }
+
     /// Says, once for each time that it begins, that lines are lost.
     fn complain(&self, error: &io::Error) {
         if let Self::File(_, path) = self {
@@ -139,6 +173,9 @@ fn write_lines(jobs: &Receiver<Job>, mut sink: Sink, lost: &AtomicU64) {
             Job::Flush(done) => {
                 // Whoever has asked may have given up.
                 done.send(()).ok();
+            }
+            Job::Reopen(done) => {
+                done.send(sink.reopen()).ok();
             }
             Job::Line(line) => match sink.write(&line) {
                 Ok(()) => {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use super::exchange::{Arrival, Inbound};
 use super::key_list::{KeyList, Seen, look};
@@ -39,6 +39,36 @@ impl AuthorizedKeys {
 
     fn replace(&self, grants: Grants) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = grants;
+    }
+}
+
+/// Who waits for a list to be read: for how many keys there are, or why it was not.
+pub(super) type Asked = Sender<Result<usize, String>>;
+
+/// How long the list may take to be read, before who asks is told so.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Has the list read at once. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct AccessReload(Sender<Asked>);
+
+impl AccessReload {
+    pub(super) fn new(asked: Sender<Asked>) -> Self {
+        Self(asked)
+    }
+
+    /// Has it read; says how many keys there are.
+    ///
+    /// # Errors
+    /// Why the list from before stays in force.
+    pub(super) fn ask(&self) -> Result<usize, String> {
+        let (reply, answered) = bounded(1);
+        let late = "the access list is not read yet";
+        let sent = self.0.send_timeout(reply, PATIENCE);
+        sent.map_err(|_| late.to_owned())?;
+        answered
+            .recv_timeout(PATIENCE)
+            .map_err(|_| late.to_owned())?
     }
 }
 
@@ -89,23 +119,63 @@ impl AccessList {
     }
 
     /// Tells the sequencer of every change, until `stop` is gone.
-    pub(super) fn watch(mut self, stop: &Receiver<()>, inbound: &Sender<Inbound>) {
-        while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(INTERVAL) {
-            let Some(grants) = self.look_again() else {
-                continue;
-            };
-            let count = grants.len();
-            // First for new connections, then for those that are there.
-            self.keys.replace(grants.clone());
-            if inbound
-                .send(Inbound::Arrivals(vec![Arrival::Grants(grants)]))
-                .is_err()
-            {
-                return;
+    pub(super) fn watch(
+        mut self,
+        stop: &Receiver<()>,
+        asked: &Receiver<Asked>,
+        inbound: &Sender<Inbound>,
+    ) {
+        loop {
+            let mut waiting = None;
+            select! {
+                recv(stop) -> _ => return,
+                recv(asked) -> reply => waiting = reply.ok(),
+                default(INTERVAL) => {}
             }
-            // Not before: a key that connects at this word must be let in.
-            log::info!("{count} keys are authorized now");
+            let grants = match &waiting {
+                Some(_) => self.read_at_once().map(Some),
+                None => Ok(self.look_again()),
+            };
+            let said = match grants {
+                Ok(None) => continue,
+                Ok(Some(grants)) => {
+                    let count = grants.len();
+                    // First for new connections, then for those that are there.
+                    self.keys.replace(grants.clone());
+                    let arrivals = vec![Arrival::Grants(grants)];
+                    if inbound.send(Inbound::Arrivals(arrivals)).is_err() {
+                        return;
+                    }
+                    // Not before: a key that connects at this word must be let in.
+                    log::info!("{count} keys are authorized now");
+                    Ok(count)
+                }
+                Err(why) => {
+                    log::error!("{why}; the keys that were authorized before still are");
+                    Err(why)
+                }
+            };
+            if let Some(waiting) = waiting {
+                waiting.try_send(said).ok(); // unless it has waited for too long
+            }
         }
+    }
+
+    /// Reads the list because an operator says that it is as it should be: nothing is waited for.
+    fn read_at_once(&mut self) -> Result<Grants, String> {
+        let seen = look(&self.path).map_err(|error| error.to_string())?;
+        let passed_over = self.list.read(&self.path);
+        warn_of(&passed_over.map_err(|error| error.to_string())?);
+        let grants = self.list.grants();
+        if grants.is_empty() && !self.in_force.is_empty() {
+            let path = self.path.display();
+            return Err(format!("{path}: there is no key in it"));
+        }
+        self.seen = seen;
+        self.pending = None;
+        self.failures = 0;
+        self.in_force = grants.clone();
+        Ok(grants)
     }
 
     /// Looks at the list; says what is in force from now on, if that is something else.

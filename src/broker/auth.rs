@@ -5,7 +5,7 @@ use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::access_list::AccessList;
+use super::access_list::{AccessList, Asked};
 use super::exchange::Inbound;
 use super::sockets::{Context, has_curve};
 use super::zap::ZapHandler;
@@ -54,13 +54,13 @@ impl Auth {
     /// When the thread cannot be started.
     pub(super) fn start(
         self,
-        stop: Receiver<()>,
+        (stop, asked): (Receiver<()>, Receiver<Asked>),
         inbound: Sender<Inbound>,
         token: Arc<()>,
     ) -> std::io::Result<JoinHandle<Result<(), Error>>> {
         let list = self.list;
         Builder::new().name("access-list".into()).spawn(move || {
-            list.watch(&stop, &inbound);
+            list.watch(&stop, &asked, &inbound);
             drop(token); // a panic drops it, too
             Ok(())
         })

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 
@@ -31,6 +31,8 @@ pub(super) struct Driver {
     pub(super) waker: Waker,
     pub(super) signals: Arc<Signals>,
     pub(super) ack_map: AckMap,
+    /// Rounds so far.
+    pub(super) rounds: Arc<AtomicU64>,
     pub(super) round: Round,
 }
 
@@ -124,6 +126,7 @@ impl Driver {
                 let input = self.round.operators.input(instruction, reply);
                 self.commits.step(now, input)?;
             }
+            Inbound::Nudge => {}
             Inbound::Stop => {
                 self.round.stopping = true;
                 // What is still to be sent does not wait any longer.
@@ -165,6 +168,7 @@ impl Driver {
             log::info!("drained: finishing what was accepted meanwhile");
             self.waker.wake();
         }
+        self.rounds.fetch_add(1, Ordering::Relaxed);
         Ok(self.commits.rest()?)
     }
 

@@ -30,6 +30,8 @@ pub(super) enum Inbound {
         /// Who waits for the answer.
         reply: Sender<Result<(), Declined>>,
     },
+    /// Nothing: a watchdog wants to see a round.
+    Nudge,
     /// Nothing more will be taken in: finish what was.
     Stop,
 }

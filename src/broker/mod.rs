@@ -22,6 +22,7 @@ mod loader;
 mod monitor;
 mod operator;
 mod outside;
+mod pulse;
 mod rate;
 mod sockets;
 mod stopper;
@@ -31,16 +32,18 @@ mod turned_away;
 mod zap;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::bounded;
 
+use self::access_list::AccessReload;
 use self::auth::Auth;
 use self::connection_tracker::Bounds;
 use self::dispatcher::{Dispatcher, Signals};
 use self::driver::{Driver, Round};
 use self::exchange::{INBOUND_BURSTS, LOADS, OUTBOUND_BURSTS};
-use self::outside::Watch;
+use self::outside::{Handles, Watch};
 use self::sockets::Options;
 use self::transport::Transport;
 use crate::commit::CommitLoop;
@@ -56,6 +59,7 @@ pub use error::Error;
 pub use in_process::{Ear, InProcess, NotTaken};
 pub use operator::{NotDone, Operator};
 pub use outside::Outside;
+pub use pulse::Pulse;
 pub use stopper::Stopper;
 
 /// Bytes of a frame besides its one largest message.
@@ -92,20 +96,26 @@ impl Broker {
         let (outbound_in, outbound_out) = bounded(OUTBOUND_BURSTS);
         let (loads_in, loads_out) = bounded(LOADS);
         let ack_map = AckMap::default();
-        let stopper = Stopper::new(&signals, &waker);
         let reader = opened.log.reader();
         let in_process = InProcess::new(inbound_in.clone());
         let (living, token) = Watch::over(3 + usize::from(auth.is_some()));
-        let operator = Operator::new(inbound_in.clone());
-        let handles = (in_process.clone(), operator, stopper);
+        let rounds = Arc::new(AtomicU64::new(0));
+        let (reloads, asked) = bounded(1);
+        let handles = Handles {
+            in_process: in_process.clone(),
+            operator: Operator::new(inbound_in.clone()),
+            pulse: Pulse::new(&rounds, &inbound_in),
+            access: auth.as_ref().map(|_| AccessReload::new(reloads)),
+            stopper: Stopper::new(&signals, &waker),
+        };
         let outside = Outside::new(&opened, &ack_map, handles, living);
         let clock = Clock::start();
-        let limits = config.limits.clone();
-        let now = clock.now_with_wall();
-        let mut machine = Sequencer::new(now, limits, opened.recovered, seed);
-        if let Some(auth) = &auth {
-            machine = auth.watch_over(machine);
-        }
+        let (now, limits) = (clock.now_with_wall(), config.limits.clone());
+        let machine = Sequencer::new(now, limits, opened.recovered, seed);
+        let mut machine = match &auth {
+            Some(auth) => auth.watch_over(machine),
+            None => machine,
+        };
         // A status before the first round shows what the log holds, not nothing.
         ack_map.show(&mut machine);
         let driver = Driver {
@@ -117,6 +127,7 @@ impl Broker {
             waker,
             signals: Arc::clone(&signals),
             ack_map: ack_map.clone(),
+            rounds,
             round: Round::default(),
         };
         let loaded = inbound_in.clone();
@@ -132,7 +143,7 @@ impl Broker {
             })?,
         ];
         if let Some(auth) = auth {
-            threads.push(auth.start(auth_stops, auth_inbound, token)?);
+            threads.push(auth.start((auth_stops, asked), auth_inbound, token)?);
         }
         Ok(Self {
             endpoints,

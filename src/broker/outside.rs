@@ -4,9 +4,11 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use super::access_list::AccessReload;
 use super::ack_map::AckMap;
 use super::in_process::InProcess;
 use super::operator::Operator;
+use super::pulse::Pulse;
 use super::stopper::Stopper;
 use crate::store::{LogReader, Opened};
 use crate::wire::{Epoch, LogId};
@@ -24,6 +26,9 @@ pub struct Outside {
     pub in_process: InProcess,
     /// What it can be told to do.
     pub operator: Operator,
+    /// Whether its sequencer still does rounds.
+    pub pulse: Pulse,
+    access: Option<AccessReload>,
     /// Whether it was asked to stop.
     pub stopper: Stopper,
     reader: Arc<Mutex<Box<dyn LogReader>>>,
@@ -31,18 +36,22 @@ pub struct Outside {
 }
 
 impl Outside {
-    pub(super) fn new(
-        opened: &Opened,
-        ack_map: &AckMap,
-        (in_process, operator, stopper): (InProcess, Operator, Stopper),
-        living: Watch,
-    ) -> Self {
+    pub(super) fn new(opened: &Opened, ack_map: &AckMap, handles: Handles, living: Watch) -> Self {
+        let Handles {
+            in_process,
+            operator,
+            pulse,
+            access,
+            stopper,
+        } = handles;
         Self {
             log_id: opened.recovered.log_id,
             epoch: Epoch(opened.recovered.epoch.0 + 1),
             ack_map: ack_map.clone(),
             in_process,
             operator,
+            pulse,
+            access,
             stopper,
             reader: Arc::new(Mutex::new(opened.log.reader())),
             living,
@@ -55,10 +64,28 @@ impl Outside {
         reader.fork()
     }
 
+    /// Reads the access list anew, and puts it in force at once; how many keys there are.
+    /// `None`: there is no list.
+    ///
+    /// # Errors
+    /// Why the list from before stays in force.
+    pub fn reload_access_list(&self) -> Option<Result<usize, String>> {
+        self.access.as_ref().map(AccessReload::ask)
+    }
+
     /// Whether every thread of the broker's lives. It asks no thread and no disk.
     pub fn is_alive(&self) -> bool {
         self.living.token.strong_count() == self.living.threads
     }
+}
+
+/// The ways into a broker.
+pub(super) struct Handles {
+    pub(super) in_process: InProcess,
+    pub(super) operator: Operator,
+    pub(super) pulse: Pulse,
+    pub(super) access: Option<AccessReload>,
+    pub(super) stopper: Stopper,
 }
 
 impl fmt::Debug for Outside {

@@ -62,12 +62,20 @@ impl<'a> Message<'a> {
             time: Timestamp(self.time),
             kind: if self.is_notice { "notice" } else { "message" },
         };
-        let mut line = Vec::new();
-        let mut serializer = serde_json::Serializer::with_formatter(&mut line, Inert);
-        let written = json.serialize(&mut serializer);
-        written.expect("numbers and text are always JSON");
-        String::from_utf8(line).expect("JSON is text")
+        to_json(&json)
     }
+}
+
+/// A value as a line of JSON that does nothing to a terminal.
+///
+/// # Panics
+/// If it is none that JSON can hold: numbers, text, lists and objects are.
+pub fn to_json(value: &impl Serialize) -> String {
+    let mut line = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut line, Inert);
+    let written = value.serialize(&mut serializer);
+    written.expect("numbers and text are always JSON");
+    String::from_utf8(line).expect("JSON is text")
 }
 
 impl fmt::Display for Message<'_> {

@@ -8,5 +8,5 @@ mod message;
 mod timestamp;
 
 pub use escaped::Escaped;
-pub use message::Message;
+pub use message::{Message, to_json};
 pub use timestamp::Timestamp;

@@ -7,7 +7,7 @@
 //!  messages  GET /messages: a request and its start    stream    the log, line by line
 //!  posting   POST /messages: the task                  poster    its machine, session by session
 //!  metrics   Prometheus                                page      the page's files
-//!  contents  the answers that need more than a look    report    what a look shows
+//!  contents  the answers that need more than a look
 //! ```
 //!
 //! Nothing here is in a message's path. A reader over HTTP is no member: it costs a cursor and a
@@ -23,7 +23,6 @@ mod page;
 mod poster;
 mod posting;
 mod query;
-pub mod report;
 mod routes;
 mod seam;
 mod server;
@@ -32,10 +31,9 @@ mod token;
 mod wiring;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 pub use access::BadHost;
-pub use seam::{Source, Unready};
+pub use seam::Source;
 pub use server::{Bound, Web};
 pub use token::{BadToken, Token};
 pub use wiring::Wiring;
@@ -54,8 +52,6 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Whether the broker's own peers are known by their keys: then contents need the token.
     pub keys: bool,
-    /// Where the log lies, if it lies on a disk.
-    pub data: Option<PathBuf>,
     /// The most bytes of one message.
     pub message_bytes: usize,
 }

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ALLOW, CONNECTION, HeaderValue, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
+use serde::Serialize;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -18,10 +19,10 @@ use super::metrics::{self, OPEN_METRICS, PROMETHEUS};
 use super::page::{self, File};
 use super::posting::Posting;
 use super::query::{self, BadQuery, Query};
-use super::report::{MembersQuery, Sort, Status};
 use super::seam::Source;
 use super::stream::SharedReader;
 use super::{Config, STREAMS};
+use crate::admin::report::{MembersPage, MembersQuery, Sort, Status};
 use crate::display::Escaped;
 use crate::wire::Name;
 
@@ -228,7 +229,7 @@ impl Site {
             Place::Status => self.ask(|site| json(&site.status())).await,
             Place::Members => {
                 let query = members_query(parts)?;
-                self.ask(move |site| json(&site.source.members(&query)))
+                self.ask(move |site| json(&page(&site.source.members(&query))))
                     .await
             }
             Place::Member(name) => self.ask(move |site| site.member(&name)).await,
@@ -365,4 +366,21 @@ fn wants_open_metrics(parts: &Parts) -> bool {
     let accepted = parts.headers.get_all(ACCEPT).iter();
     let mut accepted = accepted.filter_map(|value| value.to_str().ok());
     accepted.any(|value| value.contains("application/openmetrics-text"))
+}
+
+/// A page of members, with what to ask for `after` as it stands in an address.
+#[derive(Serialize)]
+struct Page<'a> {
+    #[serde(flatten)]
+    listed: &'a MembersPage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+fn page(page: &MembersPage) -> Page<'_> {
+    let next = page.next.as_ref();
+    Page {
+        listed: page,
+        next: next.map(|name| query::encode(name.as_bytes())),
+    }
 }

@@ -1,10 +1,8 @@
 //! What the HTTP side needs of a broker, and all it needs.
 
-use std::fmt;
-
 use tokio::sync::watch;
 
-use super::report::{Member, MembersPage, MembersQuery, Status};
+use crate::admin::report::{Member, MembersPage, MembersQuery, Status, Unready};
 use crate::broker::InProcess;
 use crate::store::LogReader;
 use crate::wire::{Epoch, LogId, Name, OrderNumber};
@@ -43,29 +41,4 @@ pub trait Source: Send + Sync + 'static {
 
     /// A way into the order for those who post; `None`: there is none.
     fn in_process(&self) -> Option<InProcess>;
-}
-
-/// Why a broker is not ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Unready {
-    /// It was told to stop, or to drain, and takes nothing more in.
-    Draining,
-    /// The disk is full: messages are refused.
-    DiskFull,
-    /// A sync of the log has not returned for too long.
-    SyncOverdue,
-    /// One of its threads has ended.
-    ThreadGone,
-}
-
-impl fmt::Display for Unready {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Draining => "draining",
-            Self::DiskFull => "disk full",
-            Self::SyncOverdue => "sync overdue",
-            Self::ThreadGone => "a thread has ended",
-        })
-    }
 }

@@ -20,7 +20,7 @@ use super::access::Access;
 use super::io::Io;
 use super::routes::Site;
 use super::{CONNECTIONS, Config, Error, Wiring};
-use crate::broker::Outside;
+use crate::admin::View;
 
 /// The most bytes of a request's head.
 const HEAD_BYTES: usize = 8 << 10;
@@ -73,9 +73,9 @@ impl Bound {
     ///
     /// # Errors
     /// When a host is none, or the thread cannot be started.
-    pub fn serve(self, config: Config, outside: &Outside) -> Result<Web, Error> {
+    pub fn serve(self, config: Config, view: Arc<View>) -> Result<Web, Error> {
         let access = Access::new(&config, self.address)?;
-        let wiring = Arc::new(Wiring::new(outside, config.data.clone()));
+        let wiring = Arc::new(Wiring::new(view));
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -118,7 +118,6 @@ async fn run(
 ) -> std::io::Result<()> {
     let listener = Listener::from_std(listener)?;
     tokio::spawn(Arc::clone(&wiring).follow());
-    tokio::spawn(Arc::clone(&wiring).watch_disk());
     let site = Arc::new(Site::new(wiring, access, &config, stopped.clone()));
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {

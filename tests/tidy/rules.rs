@@ -20,7 +20,8 @@ const LAYERS: &[(&str, u8)] = &[
     ("commit", 4),
     ("broker", 5),
     ("client", 5),
-    ("web", 6),
+    ("admin", 6),
+    ("web", 7),
 ];
 
 /// What would make the machines depend on more than their input.

@@ -1,7 +1,10 @@
 //! What a look at a broker shows, in the words of its JSON.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde::Serialize;
 
 use crate::core::MemberStatus;
@@ -113,6 +116,9 @@ pub struct Distribution {
 pub struct Member {
     /// Its name; what is not UTF-8 in it is replaced.
     pub name: String,
+    /// The same in base64, if something had to be replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_base64: Option<String>,
     /// What it last spoke.
     pub dialect: &'static str,
     /// Whether it is connected.
@@ -130,8 +136,10 @@ impl Member {
     /// What is shown of a member while the next message gets the number `end`.
     #[must_use]
     pub fn of(status: &MemberStatus, end: OrderNumber) -> Self {
+        let name = status.name.as_bytes();
         Self {
-            name: String::from_utf8_lossy(status.name.as_bytes()).into_owned(),
+            name: String::from_utf8_lossy(name).into_owned(),
+            name_base64: str::from_utf8(name).is_err().then(|| BASE64.encode(name)),
             dialect: dialect(status.dialect),
             present: status.present,
             floor: status.floor.0,
@@ -184,7 +192,32 @@ pub struct MembersPage {
     pub members: Vec<Member>,
     /// How many there are in all.
     pub total: usize,
-    /// If there are more: what to ask for `after`, as it stands in an address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
+    /// If there are more: what to ask for `after`. How that is written is for who shows it.
+    #[serde(skip)]
+    pub next: Option<Name>,
+}
+
+/// Why a broker is not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unready {
+    /// It was told to stop, or to drain, and takes nothing more in.
+    Draining,
+    /// The disk is full: messages are refused.
+    DiskFull,
+    /// A sync of the log has not returned for too long.
+    SyncOverdue,
+    /// One of its threads has ended.
+    ThreadGone,
+}
+
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Draining => "draining",
+            Self::DiskFull => "disk full",
+            Self::SyncOverdue => "sync overdue",
+            Self::ThreadGone => "a thread has ended",
+        })
+    }
 }
