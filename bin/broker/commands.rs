@@ -176,6 +176,14 @@ impl Place {
 
 /// Does what was asked for.
 pub(crate) fn run(command: Operate) -> Result<(), Failure> {
+    match carry_out(command) {
+        // Whoever reads has seen enough: `members | head`.
+        Err(Failure::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+fn carry_out(command: Operate) -> Result<(), Failure> {
     match command {
         Operate::Status {
             place,
@@ -270,9 +278,5 @@ fn name(text: OsString) -> Result<Name, Failure> {
 }
 
 fn print(text: &str) -> Result<(), Failure> {
-    match io::stdout().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough: `members | head`.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => Ok(printed?),
-    }
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }

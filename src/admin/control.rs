@@ -18,14 +18,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_w
 
 use super::View;
 use super::answering::{Reload, answer, refuse};
+use super::control_limits::LINE_BYTES;
 use super::path::Named;
 use super::request::BadRequest;
 use crate::net::Clock;
 
 /// The most connections at a time.
 pub const CONNECTIONS: usize = 16;
-/// The most bytes of a request.
-pub const LINE_BYTES: usize = 4 << 10;
 /// How long a request may take to arrive, and an answer to be taken.
 const TIME: Duration = Duration::from_secs(5);
 /// How long to leave the socket alone when it accepts nothing: no descriptor is left, most likely.

@@ -1,5 +1,7 @@
 //! Bounds and defaults of what is asked over the control socket.
 
+/// The most bytes of a request.
+pub const LINE_BYTES: usize = 4 << 10;
 /// Members in a page, if nothing else is said.
 pub const MEMBERS_DEFAULT: u64 = 100;
 /// The most members in a page.

@@ -21,8 +21,8 @@ mod view;
 
 pub use answering::Reload;
 pub use ask::{AskError, answers, ask};
-pub use control::{CONNECTIONS, Control, Error, LINE_BYTES};
-pub use control_limits::{MEMBERS_DEFAULT, MEMBERS_MOST, PATIENCE, PATIENCE_MOST};
+pub use control::{CONNECTIONS, Control, Error};
+pub use control_limits::{LINE_BYTES, MEMBERS_DEFAULT, MEMBERS_MOST, PATIENCE, PATIENCE_MOST};
 pub use request::{BadRequest, Request};
 pub use view::View;
 

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use super::control_limits::{MEMBERS_DEFAULT, MEMBERS_MOST, PATIENCE, PATIENCE_MOST};
+use super::control_limits::{LINE_BYTES, MEMBERS_DEFAULT, MEMBERS_MOST, PATIENCE, PATIENCE_MOST};
 use super::report::{MembersQuery, Sort};
 use crate::wire::{BadName, Name};
 
@@ -29,7 +29,7 @@ pub enum Request {
 #[derive(Debug, thiserror::Error)]
 pub enum BadRequest {
     /// It has no end.
-    #[error("a request has at most {} bytes", super::LINE_BYTES)]
+    #[error("a request has at most {} bytes", LINE_BYTES)]
     TooLong,
     /// It is no JSON, or not what a request looks like.
     #[error("no request: {0}")]
@@ -255,7 +255,7 @@ mod tests {
             let error = Request::parse(line.as_bytes()).unwrap_err();
             assert_eq!(error.name(), why, "{line}: {error}");
         }
-        let deep = "[".repeat(super::super::LINE_BYTES);
+        let deep = "[".repeat(LINE_BYTES);
         assert!(Request::parse(deep.as_bytes()).is_err());
     }
 }

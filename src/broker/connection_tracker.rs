@@ -227,6 +227,20 @@ impl ConnectionTracker {
         }
     }
 
+    /// Ends the connection from which a message has come. What it has said still counts.
+    ///
+    /// # Errors
+    /// Errors of the monitor's socket.
+    pub(super) fn cut_from(&mut self, descriptor: Option<RawFd>) -> Result<(), SocketError> {
+        self.follow()?;
+        if let Some(descriptor) = descriptor
+            && let Some(peer) = self.connections.peer(descriptor)
+        {
+            peer::cut(descriptor, &peer);
+        }
+        Ok(())
+    }
+
     /// To be waited for.
     pub(super) fn sockets(&self) -> Vec<&PolledSocket> {
         let mut sockets = vec![self.monitor.socket()];

@@ -30,6 +30,8 @@ const UPDATES_WITHOUT_WAITING: u32 = 32;
 const ASKED_WITHOUT_WAITING: u32 = 4;
 /// Connections without a routing id of their own that are remembered as such.
 const NAMELESS: usize = 1024;
+/// Connections that are to end once they say something, at most.
+const PARTING: usize = 1024;
 
 /// The ROUTER, and the STREAM socket for plain TCP peers.
 pub(super) struct Transport {
@@ -45,6 +47,9 @@ pub(super) struct Transport {
     guarded: bool,
     /// Connections of the STREAM socket that have announced themselves.
     streams: HashSet<Box<[u8]>>,
+    /// Routing ids whose connections are to end: without keys, only what one says next tells which
+    /// connection it is.
+    parting: HashSet<Box<[u8]>>,
     /// Ends the thread that watches the access list when it is dropped.
     _serving: Sender<()>,
     // Dropped last: a context waits for its sockets.
@@ -73,6 +78,7 @@ impl Transport {
             tracker: ConnectionTracker::new(monitor, zap, options.bounds),
             guarded: options.secret.is_some(),
             streams: HashSet::new(),
+            parting: HashSet::new(),
             _serving: serving,
             _context: context.clone(),
         })
@@ -95,6 +101,9 @@ impl Transport {
         let mut id = Frame::new();
         if !self.router.receive(&mut id)? {
             return Ok(None);
+        }
+        if !self.parting.is_empty() && self.parting.remove(&id[..]) {
+            self.tracker.cut_from(descriptor_of(&mut id))?;
         }
         let mut body = Frame::new();
         let mut delimited = false;
@@ -293,7 +302,11 @@ impl Transport {
     /// Errors of the socket itself.
     pub(super) fn close(&mut self, route: &Route) -> Result<(), Error> {
         if route.transport == Kind::Zmq {
-            self.tracker.close(route);
+            if self.guarded {
+                self.tracker.close(route);
+            } else if !is_in_process(&route.id) && self.parting.len() < PARTING {
+                self.parting.insert(route.id[..].into());
+            }
             return Ok(());
         }
         let empty = SharedFrame::new(Arc::new(Vec::new()), 0..0);

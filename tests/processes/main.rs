@@ -4,6 +4,7 @@
 
 mod bench;
 mod client;
+mod control;
 mod crash;
 mod disk;
 mod durable_first;
