@@ -2,8 +2,8 @@
 //!
 //! The account belongs to the connection, not to the session: memory is freed when a frame leaves
 //! the queue, whatever name the peer says next and however often sending goes back. What is
-//! acknowledged has left: queues are FIFO, so a peer reads through the copies of one message
-//! before it can acknowledge the next.
+//! acknowledged is taken for gone with all its copies, of which a slow peer may not have read the
+//! later ones yet: it reads through them before it can acknowledge what was sent after them.
 //!
 //! ```text
 //!  handed over ── before sending went back last, perhaps queued ──┬── since then ──►

@@ -30,6 +30,8 @@ struct Socket {
     transport: Transport,
     /// Whether frames wait for a connection, as they do unless `ZMQ_IMMEDIATE` is set.
     patient: bool,
+    /// Whether its owner reads at all.
+    reads: bool,
     waiting: VecDeque<Vec<u8>>,
     state: State,
 }
@@ -111,11 +113,17 @@ impl Network {
             key,
             transport,
             patient,
+            reads: true,
             waiting: VecDeque::new(),
             state: State::Dialing,
         });
         self.dial(socket, queue);
         socket
+    }
+
+    /// The socket's owner reads nothing from now on.
+    pub(crate) fn stop_reading(&mut self, socket: SocketId) {
+        self.sockets[socket].reads = false;
     }
 
     /// The peer's process is gone, or wants another socket. Of what it sent some still arrives.
@@ -148,13 +156,14 @@ impl Network {
         );
     }
 
-    /// The broker's sockets send; or say why not.
+    /// The broker's sockets send; or say why not. `message_bytes` are those of the frame without
+    /// what only the simulation adds, if it holds messages.
     pub(crate) fn send_down(
         &mut self,
         transport: Transport,
         key: &[u8],
         frame: Vec<u8>,
-        holds_messages: bool,
+        message_bytes: Option<usize>,
         queue: &mut Queue,
     ) -> Result<(), Undelivered> {
         let delay = self.delay();
@@ -165,18 +174,20 @@ impl Network {
             return Err(Undelivered::Full);
         }
         let (number, at) = down.send(queue.now(), delay);
-        if holds_messages {
+        if let Some(bytes) = message_bytes {
             let queued = &mut self.connections[connection].queued;
-            self.judge.take(queued, number, frame.len(), queue.now());
+            self.judge.take(queued, number, bytes, queue.now());
         }
-        queue.add(
-            at,
-            Happening::ToPeer {
-                connection,
-                number,
-                frame,
-            },
-        );
+        if self.sockets[self.connections[connection].socket].reads {
+            queue.add(
+                at,
+                Happening::ToPeer {
+                    connection,
+                    number,
+                    frame,
+                },
+            );
+        }
         Ok(())
     }
 

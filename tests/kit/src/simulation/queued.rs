@@ -6,22 +6,28 @@ use std::time::Duration;
 
 use orden::core::{Limits, Time};
 
-/// Frames of messages in a queue: their numbers, bytes, and when they were handed over.
+/// What lies in the queue of one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Queued(VecDeque<(u64, usize, Time)>);
+pub(crate) struct Queued {
+    /// Frames of messages: their numbers, bytes, and when they were handed over.
+    frames: VecDeque<(u64, usize, Time)>,
+    /// Whether its peer has read anything.
+    is_read: bool,
+}
 
 impl Queued {
     /// The peer has read up to this frame.
     pub(crate) fn left(&mut self, number: u64) {
-        while self.0.front().is_some_and(|(at, _, _)| *at <= number) {
-            self.0.pop_front();
+        self.is_read = true;
+        while self.frames.front().is_some_and(|(at, _, _)| *at <= number) {
+            self.frames.pop_front();
         }
     }
 }
 
-/// Holds that no connection's queue ever has more than three windows, however often sending goes
-/// back: what is in flight, one of copies, and copies of what was answered meanwhile, which the
-/// broker counts no longer.
+/// Holds that no connection's queue ever has more than two windows, however often sending goes
+/// back; four for a peer that reads slowly, as its ACK of the first copy of a message gives back
+/// the others, too, which may still be queued.
 #[derive(Debug)]
 pub(crate) struct QueueJudge {
     window: usize,
@@ -43,8 +49,9 @@ impl QueueJudge {
     /// A frame is handed over.
     pub(crate) fn take(&mut self, queued: &mut Queued, number: u64, bytes: usize, now: Time) {
         self.largest = self.largest.max(bytes);
-        let most = 3 * self.window.max(self.largest) + self.largest;
-        let queue = &mut queued.0;
+        let windows = if queued.is_read { 4 } else { 2 };
+        let most = windows * self.window.max(self.largest) + self.largest;
+        let queue = &mut queued.frames;
         queue.push_back((number, bytes, now));
         while queue
             .front()

@@ -243,13 +243,13 @@ impl Serving {
     fn send(&mut self, to: &Route, outgoing: &Outgoing, stage: &mut Stage) {
         for index in outgoing.range.clone() {
             let frame = &outgoing.frames.bytes()[outgoing.frames.place(index)];
-            let holds_messages = self.door.serves(to, frame, stage);
+            let message_bytes = self.door.serves(to, frame, stage).then_some(frame.len());
             let frame = match (to.transport, to.delimited) {
                 (Transport::Tcp, _) => frame.to_vec(),
                 (Transport::Zmq, delimited) => [&[u8::from(delimited)], frame].concat(),
             };
             let Stage { network, queue, .. } = &mut *stage;
-            let sent = network.send_down(to.transport, &to.id, frame, holds_messages, queue);
+            let sent = network.send_down(to.transport, &to.id, frame, message_bytes, queue);
             if let Err(why) = sent {
                 let to = to.clone();
                 return self.inbox.push_back(Arrival::Undelivered { to, why });

@@ -18,6 +18,9 @@ pub(crate) struct Hostile {
     dice: Dice,
     /// Whether it even speaks no dialect at all.
     unstructured: bool,
+    /// Whether it reads what it is sent; otherwise it begins anew all the time, and says nothing
+    /// of what it has not read.
+    reads: bool,
     message_bytes: usize,
     socket: Option<SocketId>,
     transport: Transport,
@@ -32,6 +35,7 @@ impl Hostile {
         Self {
             index,
             unstructured: dice.chance(500),
+            reads: dice.chance(750),
             message_bytes: plan.limits.message_bytes,
             socket: None,
             transport: Transport::Zmq,
@@ -80,6 +84,9 @@ impl Hostile {
         let Stage { network, queue, .. } = &mut *stage;
         let patient = self.dice.chance(500);
         let socket = network.open(self.index, self.transport, key, patient, queue);
+        if !self.reads {
+            network.stop_reading(socket);
+        }
         self.socket = Some(socket);
         self.wake_later(stage);
     }
@@ -106,6 +113,9 @@ impl Hostile {
 
     /// Bytes for a plain TCP connection: whole messages, parts of some, and what belongs to none.
     fn stream(&mut self) -> Vec<u8> {
+        if !self.reads {
+            return self.text();
+        }
         let mut bytes = Vec::new();
         for _ in 0..self.dice.between(1, 3) {
             match self.dice.between(0, 4) {
@@ -125,6 +135,14 @@ impl Hostile {
     }
 
     fn body(&mut self) -> Vec<u8> {
+        if !self.reads {
+            let start = self.dice.pick(&[Start::Now, Start::Beginning]);
+            let hello = Hello {
+                start,
+                ..self.hello()
+            };
+            return hello.encode();
+        }
         let mut frame = if self.unstructured {
             let length = self.dice.count(0, 80);
             self.dice.bytes(length)
