@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use super::Error;
 use super::catalog::{Entry, Index, Place};
+use super::log::Failure;
 use super::maintenance::{Maintenance, Readiness};
 use super::medium::{File, Medium};
 use super::recovery::Found;
 use super::segment::{FILLING, HEADER_LEN, Header, Identity, Sequence};
+use super::shortage::Shortage;
 use crate::core::{Mutant, Recovered};
 use crate::wire::batch::{self, Kind};
 use crate::wire::{Epoch, OrderNumber};
@@ -59,7 +61,11 @@ pub(super) fn begin(
         body_checksum: 0,
     }
     .seal(&mut snapshot);
-    let (current, entry) = name_segment(medium, file, &header, &snapshot, segment_bytes)?;
+    let named = name_segment(medium, file, &header, &snapshot, segment_bytes);
+    let (current, entry) = named.map_err(|failure| match failure {
+        Failure::Passing(shortage) => Error::NoSpace(shortage),
+        Failure::Final(error) => error,
+    })?;
     Ok(Found {
         recovered: Recovered::nothing(identity.log_id, identity.secret),
         identity,
@@ -67,6 +73,8 @@ pub(super) fn begin(
         header,
         file: current.file,
         tail: current.tail,
+        mark: None,
+        is_begun: true,
         newest: 0,
         repair: None,
     })
@@ -78,28 +86,34 @@ pub(super) fn head_of(snapshot: &[u8]) -> u64 {
 }
 
 /// Gives the segment that was made ready its head and its name. From then on it is part of the
-/// log, and whatever else lies in its place is damage.
+/// log, and whatever else lies in its place is damage. With a shortage the file is to be dropped.
 pub(super) fn name_segment(
     medium: &dyn Medium,
     file: Arc<dyn File>,
     header: &Header,
     snapshot: &[u8],
     segment_bytes: u64,
-) -> Result<(Current, Entry), Error> {
+) -> Result<(Current, Entry), Failure> {
     let name = header.sequence.file_name();
     let mut head = header.encode().to_vec();
     head.extend_from_slice(snapshot);
     let tail = head.len() as u64;
+    let path = medium.place().join(&name);
     let named = || -> io::Result<()> {
         file.write_at(&head, 0)?;
         file.sync_data()?;
-        medium.rename(FILLING, &name)?;
-        if Mutant::ForgetDirectorySync.lives() {
-            return Ok(());
-        }
-        medium.sync_directory()
+        medium.rename(FILLING, &name)
     };
-    named().map_err(Error::io("begin", medium.place().join(&name)))?;
+    // Before it has its name, nothing rests on the file: it can be given up.
+    match named().map_err(Shortage::of) {
+        Ok(()) => {}
+        Err(Ok(shortage)) => return Err(shortage.into()),
+        Err(Err(error)) => return Err(Error::io("begin", path)(error).into()),
+    }
+    if !Mutant::ForgetDirectorySync.lives() {
+        let synced = medium.sync_directory();
+        synced.map_err(Error::io("begin", path))?;
+    }
     let first = Place {
         order: header.first,
         offset: tail,

@@ -4,8 +4,8 @@ use std::fs::{self, DirBuilder, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -18,6 +18,10 @@ pub(super) const LOCK: &str = "LOCK";
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Between two attempts to take it.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// From when on time is counted.
+#[expect(clippy::disallowed_methods, reason = "the medium's own clock")]
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// A directory of the file system.
 #[derive(Debug)]
@@ -190,6 +194,10 @@ impl Medium for Disk {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.home.path.join(name))
+    }
+
+    fn uptime(&self) -> Duration {
+        STARTED.elapsed()
     }
 
     fn sync_directory(&self) -> io::Result<()> {

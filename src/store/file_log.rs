@@ -4,6 +4,7 @@
 //! done per message. After a final error nothing is written any more.
 
 mod safe;
+mod tail;
 
 use std::io;
 use std::sync::Arc;
@@ -17,17 +18,14 @@ use super::mark;
 use super::medium::Medium;
 use super::reader::FileReader;
 use super::recovery::recover;
-use super::retention::Retention;
+use super::retention::{LogTime, Retention};
 use super::segment::{Header, Identity};
-use super::shortage::Shortage;
 use super::syncing::Syncing;
 use super::{Log, LogReader, Opened};
 use crate::core::{Chunk, Index, Write};
 use crate::wire::batch::Kind;
 use crate::wire::{Epoch, LogId, OrderNumber};
 
-/// Room that is kept for marks: of the last syncs, of a reopening, of the close or the roll.
-const RESERVE: u64 = 4 * mark::LEN as u64;
 /// Bytes after which a sync is begun beside the messages, if they need not be safe before they are
 /// told of: the next roll has little left to wait for then.
 const SYNC_AFTER: u64 = 8 << 20;
@@ -59,11 +57,18 @@ pub(super) struct FileLog {
     committed: Index,
     /// What readers will see after the next commit.
     unexposed: Vec<(Place, Place)>,
+    /// What the last roll has left to do. It begins once the group after the roll is safe, which
+    /// would have to share the disk with it.
+    chores: Vec<Job>,
     /// Whether anything was written since the last sync.
     dirty: bool,
-    /// The last batch: it has the newest time, which is looked at only when a segment is full.
-    last: Option<Chunk>,
-    newest: u64,
+    /// Where the mark lies that is the last thing in the segment.
+    mark: Option<u64>,
+    /// Whether the mark of this start is safe.
+    is_begun: bool,
+    /// How far a write that was short of space may have come, behind the tail.
+    torn: u64,
+    clock: LogTime,
     ended: bool,
     _lock: Box<dyn Send>,
 }
@@ -104,9 +109,12 @@ impl FileLog {
             appended: Index::default(),
             committed: Index::default(),
             unexposed: Vec::new(),
+            chores: Vec::new(),
             dirty: false,
-            last: None,
-            newest: found.newest,
+            mark: found.mark,
+            is_begun: found.is_begun,
+            torn: 0,
+            clock: LogTime::after(found.newest),
             ended: false,
             medium,
             _lock: lock,
@@ -141,20 +149,6 @@ impl FileLog {
         result
     }
 
-    /// Writes behind the tail, which moves only if all is there.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let Current { file, tail, .. } = &mut self.current;
-        match file.write_at(bytes, *tail).map_err(Shortage::of) {
-            Ok(()) => {
-                *tail += bytes.len() as u64;
-                self.dirty = true;
-                Ok(())
-            }
-            Err(Ok(shortage)) => Err(shortage.into()),
-            Err(Err(error)) => Err(self.io("write", error).into()),
-        }
-    }
-
     fn append_chunk(&mut self, batch: &Chunk) -> Result<(), Failure> {
         assert_eq!(batch.first(), self.next, "the order has no gaps");
         let place = |order, offset| Place { order, offset };
@@ -163,13 +157,16 @@ impl FileLog {
         let end = place(batch.end(), self.current.tail);
         self.unexposed.push((start, end));
         self.next = batch.end();
-        self.last = Some(batch.clone());
+        if !self.clock.is_set() {
+            let wall = batch.records().next().map(|record| record.time);
+            self.clock.set(wall, self.medium.uptime());
+        }
         Ok(())
     }
 
     /// Bytes that fit into the current segment.
     fn room(&self) -> usize {
-        let used = self.current.tail + RESERVE;
+        let used = self.current.tail + mark::RESERVE;
         usize::try_from(self.current.limit.saturating_sub(used)).unwrap_or(usize::MAX)
     }
 
@@ -180,7 +177,17 @@ impl FileLog {
         wanted: usize,
         checkpoint: &mut dyn FnMut() -> Vec<u8>,
     ) -> Result<Room, Error> {
-        let mut shortage = None;
+        self.do_chores();
+        let mut shortage = match self.begin() {
+            Ok(()) => None,
+            Err(Failure::Passing(shortage)) => {
+                return Ok(Room {
+                    bytes: 0,
+                    shortage: Some(shortage),
+                });
+            }
+            Err(Failure::Final(error)) => return Err(error),
+        };
         // While there is room for as much again, the next segment can still be made.
         while self.room() < 2 * wanted {
             let mut readiness = self.maintenance.readiness(self.current.following);
@@ -189,12 +196,18 @@ impl FileLog {
                 self.maintenance.check()?;
             }
             match readiness {
-                Readiness::Ready(bytes) => self.roll_if_it_pays(bytes, wanted, &checkpoint())?,
-                Readiness::NotYet => break,
-                Readiness::Short(why) => {
-                    shortage = Some(why);
-                    break;
+                Readiness::Ready(bytes) => {
+                    match self.roll_if_it_pays(bytes, wanted, &checkpoint()) {
+                        Ok(()) => {}
+                        Err(Failure::Passing(why)) => shortage = Some(why),
+                        Err(Failure::Final(error)) => return Err(error),
+                    }
                 }
+                Readiness::NotYet => break,
+                Readiness::Short(why) => shortage = Some(why),
+            }
+            if shortage.is_some() {
+                break;
             }
         }
         let bytes = self.room();
@@ -203,8 +216,13 @@ impl FileLog {
 
     /// Rolls, unless the snapshot would fill so much of the next segment that it had to be rolled
     /// at once: then a larger one is made. Room is never counted that was not allocated.
-    fn roll_if_it_pays(&mut self, bytes: u64, wanted: usize, snapshot: &[u8]) -> Result<(), Error> {
-        let head = head_of(snapshot) + RESERVE;
+    fn roll_if_it_pays(
+        &mut self,
+        bytes: u64,
+        wanted: usize,
+        snapshot: &[u8],
+    ) -> Result<(), Failure> {
+        let head = head_of(snapshot) + mark::RESERVE;
         if head + 2 * wanted as u64 > bytes {
             let messages = self.plan.segment_bytes.max(4 * wanted as u64);
             self.current.following = 2 * head + messages;
@@ -215,12 +233,10 @@ impl FileLog {
         self.roll(snapshot)
     }
 
-    fn roll(&mut self, snapshot: &[u8]) -> Result<(), Error> {
+    fn roll(&mut self, snapshot: &[u8]) -> Result<(), Failure> {
         // Opening reads the newest segment only: nothing may be missing in the one before it.
         self.sync_and_mark()?;
-        if let Some(record) = self.last.take().and_then(|chunk| newest_of(&chunk)) {
-            self.newest = record;
-        }
+        let newest = self.clock.at(self.medium.uptime());
         let (file, filled) = self.maintenance.take().ok_or(Error::Ended)?;
         let header = Header {
             identity: self.identity,
@@ -228,7 +244,7 @@ impl FileLog {
             sequence: self.current.sequence.next(),
             first: self.next,
             filled,
-            newest: self.newest,
+            newest,
         };
         let segment_bytes = self.plan.segment_bytes;
         let (current, entry) = name_segment(&*self.medium, file, &header, snapshot, segment_bytes)?;
@@ -237,25 +253,31 @@ impl FileLog {
             .finish(self.current.tail)
             .map_err(|error| self.io("sync", error))?;
         self.mark_continued(full);
-        let (retention, next, newest) = (self.plan.retention, self.next, self.newest);
+        self.mark = None;
+        let (retention, next) = (self.plan.retention, self.next);
         let gone = self
             .catalog
             .roll(entry, |all| retention.surplus(all, next, newest));
-        for entry in gone {
-            self.maintenance
-                .give(Job::Remove(entry.sequence.file_name()));
-        }
+        let removals = gone.into_iter();
+        self.chores
+            .extend(removals.map(|entry| Job::Remove(entry.sequence.file_name())));
         Ok(())
     }
 
     /// Says in a full segment that there is a next one, so that its loss is noticed.
-    fn mark_continued(&self, full: Current) {
-        self.maintenance.give(Job::Mark {
+    fn mark_continued(&mut self, full: Current) {
+        self.chores.push(Job::Mark {
             name: full.sequence.file_name(),
             file: full.file,
             bytes: self.mark(Kind::Continued).encode(full.tail).to_vec(),
             offset: full.tail,
         });
+    }
+
+    fn do_chores(&mut self) {
+        for job in self.chores.drain(..) {
+            self.maintenance.give(job);
+        }
     }
 
     fn io(&self, doing: &'static str, error: io::Error) -> Error {
@@ -331,16 +353,12 @@ impl Log for FileLog {
     fn close(mut self: Box<Self>) -> Result<(), Error> {
         let close = |log: &mut Self| {
             log.sync_and_mark()?;
+            log.do_chores();
             log.maintenance.finish()?;
-            log.write_mark(Kind::Closed)?;
+            log.write_mark_if_it_fits(Kind::Closed)?;
             let synced = log.current.file.sync_data();
             synced.map_err(|error| log.io("sync", error))
         };
         self.guarded(close, |_| true)
     }
-}
-
-/// When the last message of a chunk was ordered.
-fn newest_of(chunk: &Chunk) -> Option<u64> {
-    chunk.records().last().map(|record| record.time)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::medium::{File, Medium};
 use super::segment::FILLING;
+use super::shortage::Shortage;
 
 /// Zeros are written and synced in pieces of so many bytes: a sync of the log may have to wait
 /// for one of them, not for a whole segment.
@@ -38,7 +39,11 @@ fn try_to(
         }
         let left = usize::try_from(bytes - offset).unwrap_or(usize::MAX);
         let length = zeros.len().min(left);
-        file.write_at(&zeros[..length], offset)?;
+        // Space that others come and go with may be there at the second attempt.
+        if let Err(error) = file.write_at(&zeros[..length], offset) {
+            Shortage::of(error)?;
+            file.write_at(&zeros[..length], offset)?;
+        }
         file.sync_data()?;
         offset += length as u64;
     }

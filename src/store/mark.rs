@@ -30,6 +30,25 @@ pub mod field {
 
 /// Bytes of a mark.
 pub const LEN: usize = batch::HEADER_LEN + 16;
+/// Room that is kept for marks at a segment's end: of the last sync, of an opening or a close, of
+/// the roll, and one to spare.
+pub(super) const RESERVE: u64 = 4 * LEN as u64;
+/// What the medium writes wholly or not at all.
+const SECTOR: u64 = 512;
+
+/// Where the next mark goes: behind the last batch, whose end is `tail`; in a segment that ends at
+/// `end` and is full, over the mark that lies there, if one does. On a full disk there may be no
+/// other room for long, however often a broker is started and closed.
+///
+/// Only a mark within one sector is written over: no power cut leaves it in part, and with it the
+/// only record of an epoch would be gone.
+pub(super) fn place(last: Option<u64>, tail: u64, end: u64) -> u64 {
+    let is_whole = |at: &u64| at % SECTOR + LEN as u64 <= SECTOR;
+    match last.filter(is_whole) {
+        Some(at) if tail + RESERVE > end => at,
+        _ => tail,
+    }
+}
 
 /// What a mark says, other than where.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A directory of files.
 ///
@@ -37,6 +38,9 @@ pub trait Medium: Send + Sync {
 
     /// Removes a file. Whoever has it open can go on reading.
     fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Time that has passed since some moment, on a clock that does not jump.
+    fn uptime(&self) -> Duration;
 
     /// Makes the files' names safe.
     fn sync_directory(&self) -> io::Result<()>;

@@ -13,6 +13,7 @@ use super::catalog::{Entry, Index, Place};
 use super::mark::{self, Mark};
 use super::medium::{File, Medium};
 use super::segment::{HEADER_LEN, Header, Identity};
+use super::shortage::Shortage;
 use super::survey::{self, damaged};
 use super::walk::{Check, Remains, Step, Walk, remains};
 use crate::core::{Mutant, Recovered};
@@ -42,6 +43,11 @@ pub(super) struct Found {
     pub(super) file: Arc<dyn File>,
     /// Where in it the next batch goes.
     pub(super) tail: u64,
+    /// Where the mark lies that is the last thing in it.
+    pub(super) mark: Option<u64>,
+    /// Whether the mark of this start, with the next epoch, is safe. It is not if the medium had
+    /// no room for it; nothing may be appended before.
+    pub(super) is_begun: bool,
     /// Time of the newest message.
     pub(super) newest: u64,
     pub(super) repair: Option<Repair>,
@@ -78,7 +84,7 @@ pub(super) fn recover(medium: &dyn Medium, positions: bool) -> Result<Option<Fou
         .map_err(Error::io("open", &path))?;
     let mut replay = Replay::new(header, path, positions);
     let behind = replay.run(&file)?;
-    let repair = replay.settle(&*file, &behind)?;
+    let (repair, is_begun) = replay.settle(&*file, &behind)?;
     replay.recovered.oldest = entries[0].first;
     let last = entries.len() - 1;
     entries[last].index = Some(replay.index);
@@ -89,6 +95,8 @@ pub(super) fn recover(medium: &dyn Medium, positions: bool) -> Result<Option<Fou
         header,
         file,
         tail: replay.tail,
+        mark: replay.mark,
+        is_begun,
         newest: replay.newest,
         repair,
     }))
@@ -103,6 +111,8 @@ struct Replay {
     newest: u64,
     /// Where the last mark begins, or the first batch.
     vouched: u64,
+    /// The same, if it is the last thing that counts.
+    mark: Option<u64>,
     /// Where the last batch that counts ends.
     tail: u64,
     /// Whether what no position mark follows counts for nothing.
@@ -125,6 +135,7 @@ impl Replay {
             }),
             newest: header.newest,
             vouched: tail,
+            mark: None,
             tail,
             header,
             path,
@@ -214,6 +225,7 @@ impl Replay {
         }
         let end = offset + header.length as u64;
         self.recovered.enter(header.epoch);
+        self.mark = None;
         match header.kind {
             Kind::Snapshot | Kind::Sessions => {
                 let entries = session_entries(header, &bytes[batch::HEADER_LEN..])
@@ -248,15 +260,22 @@ impl Replay {
                     .map_err(|reason| self.damaged(format!("a position mark: {reason}")))?;
                 self.recovered.mark(mark);
             }
-            Kind::Synced | Kind::Closed => self.vouched = offset,
+            Kind::Synced | Kind::Closed => {
+                self.vouched = offset;
+                self.mark = Some(offset);
+            }
         }
         self.tail = end;
         Ok(())
     }
 
     /// Makes the file what it was found to be: zeros behind the tail, everything before it safe,
-    /// and a mark that says so.
-    fn settle(&mut self, file: &dyn File, behind: &Remains) -> Result<Option<Repair>, Error> {
+    /// and a mark that says so, unless there is no room for one.
+    fn settle(
+        &mut self,
+        file: &dyn File,
+        behind: &Remains,
+    ) -> Result<(Option<Repair>, bool), Error> {
         let written = &behind.written;
         let repaired = || -> io::Result<()> {
             for range in written {
@@ -268,27 +287,42 @@ impl Replay {
             rewrite(file, self.vouched, self.tail)?;
             file.sync_data()
         };
-        repaired().map_err(Error::io("repair", &self.path))?;
+        match repaired().map_err(Shortage::of) {
+            Ok(()) => {}
+            // A mark vouches for all of it: it can be read, and written to later.
+            Err(Ok(_)) if written.is_empty() && self.mark.is_some() => return Ok((None, false)),
+            Err(Ok(shortage)) => return Err(Error::NoSpace(shortage)),
+            Err(Err(error)) => return Err(Error::io("repair", &self.path)(error)),
+        }
+        let cut = self.tail;
+        let is_begun = self.begin(file)?;
+        let repair = (!written.is_empty()).then(|| Repair {
+            file: self.path.clone(),
+            offset: cut,
+            bytes: written.iter().map(|range| range.end - range.start).sum(),
+        });
+        Ok((repair, is_begun))
+    }
+
+    /// Writes this start's mark. Only if all before it is in place may it be there. It also makes
+    /// the next epoch known, so that no two starts ever write under the same.
+    fn begin(&mut self, file: &dyn File) -> Result<bool, Error> {
+        let at = mark::place(self.mark, self.tail, self.header.filled);
         let mark = Mark {
             kind: Kind::Synced,
             identity: self.header.identity,
             epoch: Epoch(self.recovered.epoch.0 + 1),
             next: self.recovered.next,
         };
-        // Only if all of it is in place may this be said. It also makes the next epoch known, so
-        // that no two broker's runs ever share one.
-        let marked = || -> io::Result<()> {
-            file.write_at(&mark.encode(self.tail), self.tail)?;
-            file.sync_data()
-        };
-        marked().map_err(Error::io("write", &self.path))?;
-        let cut = self.tail;
-        self.tail += mark::LEN as u64;
-        Ok((!written.is_empty()).then(|| Repair {
-            file: self.path.clone(),
-            offset: cut,
-            bytes: written.iter().map(|range| range.end - range.start).sum(),
-        }))
+        match file.write_at(&mark.encode(at), at).map_err(Shortage::of) {
+            Ok(()) => {}
+            Err(Ok(_)) => return Ok(false),
+            Err(Err(error)) => return Err(Error::io("write", &self.path)(error)),
+        }
+        file.sync_data().map_err(Error::io("sync", &self.path))?;
+        self.mark = Some(at);
+        self.tail = at + mark::LEN as u64;
+        Ok(true)
     }
 
     fn damaged(&self, what: impl Into<String>) -> Error {

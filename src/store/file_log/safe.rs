@@ -6,9 +6,6 @@ use std::sync::Arc;
 use super::FileLog;
 use crate::core::Mutant;
 use crate::store::error::Error;
-use crate::store::log::Failure;
-use crate::store::mark::Mark;
-use crate::store::shortage::Shortage;
 use crate::store::syncing::Reach;
 use crate::wire::batch::Kind;
 
@@ -17,24 +14,6 @@ use crate::wire::batch::Kind;
 const PREPARE_AFTER: u64 = 4;
 
 impl FileLog {
-    pub(super) fn write_mark(&mut self, kind: Kind) -> Result<(), Error> {
-        let mark = self.mark(kind).encode(self.current.tail);
-        match self.write(&mark) {
-            Ok(()) => Ok(()),
-            Err(Failure::Final(error)) => Err(error),
-            Err(Failure::Passing(Shortage(error))) => Err(self.io("write", error)),
-        }
-    }
-
-    pub(super) fn mark(&self, kind: Kind) -> Mark {
-        Mark {
-            kind,
-            identity: self.identity,
-            epoch: self.epoch,
-            next: self.next,
-        }
-    }
-
     pub(super) fn sync_and_mark(&mut self) -> Result<(), Error> {
         if let Err(error) = self.syncing.finish(self.current.tail) {
             return Err(self.io("sync", error));
@@ -47,9 +26,9 @@ impl FileLog {
                 return Err(self.io("sync", error));
             }
             self.catalog.expose(self.unexposed.drain(..));
-            self.write_mark(Kind::Synced)?;
             // The mark itself need not be safe: it goes with the next sync.
             self.dirty = false;
+            self.write_mark_if_it_fits(Kind::Synced)?;
             self.prepare();
         }
         self.committed = self.appended;
@@ -81,8 +60,8 @@ impl FileLog {
                 .done()
                 .is_some_and(|(tail, _)| tail == self.current.tail)
         {
-            self.write_mark(Kind::Synced)?;
             self.dirty = false;
+            self.write_mark_if_it_fits(Kind::Synced)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use orden::core::{Index, Write};
 use orden::store::medium::{File, Medium};
@@ -81,6 +82,10 @@ impl Medium for Gate {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.disk.remove(name)
+    }
+
+    fn uptime(&self) -> Duration {
+        self.disk.uptime()
     }
 
     fn sync_directory(&self) -> io::Result<()> {

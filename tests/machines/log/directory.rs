@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::log::batches::{
     self, Shortly as _, assert_messages, chunk, last_sequence, read_all, write,
@@ -168,11 +167,9 @@ fn s16_only_the_owner_can_read() {
 
 #[test]
 fn what_no_limit_wants_any_longer_goes_by_whole_segments() {
-    let limits: [fn(&mut Options); 3] = [
+    let limits: [fn(&mut Options); 2] = [
         |options| options.retain_messages = Some(40),
         |options| options.retain_bytes = Some(2 * SEGMENT),
-        // Messages are a second apart.
-        |options| options.retain_age = Some(Duration::from_secs(40)),
     ];
     for limit in limits {
         let directory = tempfile::tempdir().unwrap();

@@ -6,6 +6,7 @@
     reason = "numbers in tests are small"
 )]
 
+mod age;
 pub(crate) mod batches;
 mod beside;
 mod crash;

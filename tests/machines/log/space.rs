@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use orden::core::Write;
-use orden::store::{self, Error, Log, Opened, Options, Run};
+use orden::core::{Index, Write};
+use orden::store::{self, Error, Failure, Log, Opened, Options, Run};
 
 use crate::log::batches::{
     self, IDENTITY, Shortly as _, assert_messages, chunk_of, options, read_all,
 };
-use orden_kit::simulated_disk::SimulatedDisk;
+use orden_kit::simulated_disk::{Leaves, SimulatedDisk};
 
 /// Writes messages from `next` until the log says that there is no space; gives the next one.
 fn write_until_full(log: &mut dyn Log, mut next: u64) -> u64 {
@@ -69,6 +69,139 @@ fn a_disk_too_full_to_begin_is_told_apart() {
     let error = opened.err().unwrap();
     assert!(matches!(error, Error::NoSpace(_)), "{error}");
     assert!(!error.is_damage());
+}
+
+/// Opens the log of a disk.
+fn open(disk: &SimulatedDisk) -> Opened {
+    store::open_on(disk.medium(), &options(4096), Run::Inline, IDENTITY).unwrap()
+}
+
+#[test]
+fn starts_and_closes_on_a_full_disk_need_no_room() {
+    // The last batch ends at different places within its sector.
+    for length in 0..80 {
+        let disk = SimulatedDisk::new();
+        let mut log = open(&disk).log;
+        disk.limit_space(Some(4096));
+        log.put(Write::Messages(batches::chunk(0, &[length], 1)))
+            .unwrap();
+        log.commit().unwrap();
+        let full = write_until_full(&mut *log, 1);
+        let mut disk = disk;
+        for round in 0..12 {
+            if round % 3 == 0 {
+                log.close().unwrap();
+            } else {
+                drop(log);
+                // A power cut leaves what was synced, and any part of the mark that was not.
+                disk = disk.after_power_cut(Leaves::Some(round));
+                disk.limit_space(Some(4096));
+            }
+            let opened = open(&disk);
+            assert_eq!(opened.recovered.next.0, full);
+            // Each start has an epoch of its own, however little room there is for it.
+            assert_eq!(u64::from(opened.recovered.epoch.0), round + 1);
+            log = opened.log;
+            assert_messages(&read_all(&mut *log.reader(), 0).unwrap(), 0, full);
+        }
+        disk.limit_space(None);
+        assert!(write_until_full_or(&mut *log, full, full + 20) > full);
+    }
+}
+
+/// Writes messages from `next` up to `end`, or until there is no space.
+fn write_until_full_or(log: &mut dyn Log, next: u64, end: u64) -> u64 {
+    for order in next..end {
+        batches::write(log, &batches::chunk(order, &[100], 1), 1);
+    }
+    end
+}
+
+#[test]
+fn space_that_was_promised_and_is_not_there_is_waited_for() {
+    let disk = SimulatedDisk::new();
+    let mut log = open(&disk).log;
+    batches::write(&mut *log, &batches::chunk(0, &[100, 100], 1), 1);
+    disk.starve(true);
+    let write = Write::Messages(batches::chunk(2, &[100], 1));
+    for _ in 0..3 {
+        let refused = log.append(Index(7), &write);
+        assert!(matches!(refused, Err(Failure::Passing(_))), "{refused:?}");
+        log.commit().unwrap();
+        assert_messages(&read_all(&mut *log.reader(), 0).unwrap(), 0, 2);
+    }
+    disk.starve(false);
+    log.append(Index(7), &write).unwrap();
+    log.commit().unwrap();
+    assert_eq!(log.committed(), Index(7));
+    // The mark of a commit may find no space: what is committed stays so.
+    log.put(Write::Messages(batches::chunk(3, &[100], 1)))
+        .unwrap();
+    disk.starve(true);
+    log.commit().unwrap();
+    assert_messages(&read_all(&mut *log.reader(), 0).unwrap(), 0, 4);
+    log.close().unwrap();
+    disk.starve(false);
+    assert_eq!(open(&disk).recovered.next.0, 4);
+}
+
+#[test]
+fn a_log_opens_where_nothing_can_be_written_and_goes_on_later() {
+    let disk = SimulatedDisk::new();
+    let mut log = open(&disk).log;
+    batches::write(&mut *log, &batches::chunk(0, &[100, 100], 1), 1);
+    log.close().unwrap();
+    disk.starve(true);
+    for _ in 0..3 {
+        let opened = open(&disk);
+        assert_eq!((opened.recovered.next.0, opened.recovered.epoch.0), (2, 1));
+        opened.log.close().unwrap();
+    }
+    let opened = open(&disk);
+    let mut log = opened.log;
+    assert_messages(&read_all(&mut *log.reader(), 0).unwrap(), 0, 2);
+    let write = Write::Messages(batches::chunk(2, &[100], 2));
+    let refused = log.append(Index(1), &write);
+    assert!(matches!(refused, Err(Failure::Passing(_))), "{refused:?}");
+    let room = log.make_room(500, &mut || unreachable!()).unwrap();
+    assert_eq!(room.bytes, 0);
+    assert!(room.shortage.is_some());
+    disk.starve(false);
+    log.append(Index(1), &write).unwrap();
+    log.commit().unwrap();
+    drop(log);
+    let opened = open(&disk);
+    // The starts that wrote nothing shared an epoch; the one that wrote has its own.
+    assert_eq!((opened.recovered.next.0, opened.recovered.epoch.0), (3, 2));
+}
+
+#[test]
+fn a_segment_whose_head_finds_no_space_is_made_anew() {
+    let disk = SimulatedDisk::new();
+    let mut log = open(&disk).log;
+    let mut next = 0;
+    // Until the next one is ready and due.
+    while !disk.files().contains_key("next.filling") {
+        batches::write(&mut *log, &batches::chunk(next, &[300], 1), 1);
+        next += 1;
+    }
+    disk.starve(true);
+    let mut checkpoint = || batches::snapshot(IDENTITY.log_id, next, 1, batches::session(0, 0));
+    let room = log.make_room(3000, &mut checkpoint).unwrap();
+    assert!(room.shortage.is_some());
+    disk.starve(false);
+    for order in next..next + 20 {
+        batches::write(&mut *log, &batches::chunk(order, &[300], 1), 1);
+    }
+    log.close().unwrap();
+    let report = store::check_on(&*disk.medium()).unwrap();
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+    let opened = open(&disk);
+    assert_messages(
+        &read_all(&mut *opened.log.reader(), 0).unwrap(),
+        0,
+        next + 20,
+    );
 }
 
 /// A small file system in memory, while the test runs.

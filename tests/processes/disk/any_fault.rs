@@ -72,6 +72,7 @@ fn syncs_that_take_long() {
 
 #[test]
 fn no_space_for_a_while() {
+    survives("write * * space 0 turns", true);
     survives("write * next.filling errno 28 5", true);
 }
 

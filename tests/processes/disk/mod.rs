@@ -4,10 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod any_fault;
+mod clock;
 mod directory;
+mod final_errors;
+mod full;
+mod shortages;
 
 use orden::client::{Client, Options};
-use orden::wire::Name;
+use orden::wire::native::Start;
+use orden::wire::{Name, OrderNumber};
 use orden_kit::PATIENCE;
 use orden_kit::disk_faults::DiskFaults;
 use orden_kit::programs::broker::{Broker, Stopped};
@@ -56,6 +61,16 @@ impl Publisher {
         self.client.flush(PATIENCE).unwrap();
     }
 
+    /// Publishes one by one until `is_enough`.
+    #[track_caller]
+    fn publish_until(&mut self, mut is_enough: impl FnMut() -> bool) {
+        while !is_enough() {
+            assert!(self.published < 2000, "it never comes");
+            self.publish();
+            self.flush();
+        }
+    }
+
     fn confirmed(&self) -> u64 {
         self.client.confirmed().0
     }
@@ -85,4 +100,21 @@ fn assert_nothing_lost(stopped: Stopped, confirmed: u64) {
         }
     });
     assert!(next >= confirmed, "{next} of {confirmed}");
+}
+
+/// The member "reader" is sent all messages of ana's from the start, `count` or more.
+#[track_caller]
+fn read_all(broker: &Broker, count: u64) {
+    let mut options = Options::new(
+        broker.endpoint().parse().unwrap(),
+        Name::new(b"reader").unwrap(),
+    );
+    options.settings.start = Start::Resume(OrderNumber(0));
+    let reader = Client::connect(options).unwrap();
+    let mut seen = 0;
+    while seen < count {
+        let delivery = reader.next_delivery(PATIENCE).unwrap();
+        let delivery = delivery.unwrap_or_else(|| panic!("only {seen} of {count} come"));
+        seen += u64::from(delivery.from.as_bytes() == b"ana");
+    }
 }

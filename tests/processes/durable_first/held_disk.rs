@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use orden::store::medium::{File, Medium};
 
@@ -100,6 +101,10 @@ impl Medium for HeldDisk {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.disk.remove(name)
+    }
+
+    fn uptime(&self) -> Duration {
+        self.disk.medium().uptime()
     }
 
     fn sync_directory(&self) -> io::Result<()> {

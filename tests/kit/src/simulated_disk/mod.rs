@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use orden::store::medium::{File, Medium};
 
@@ -58,6 +59,8 @@ struct State {
     read: BTreeMap<String, usize>,
     /// Bytes that files may have in all.
     space: Option<usize>,
+    /// Whether there is none, not even where a file has its bytes already.
+    starved: bool,
 }
 
 /// The disk. Clones are the same disk.
@@ -106,6 +109,12 @@ impl SimulatedDisk {
     /// Lets files have at most so many bytes in all.
     pub fn limit_space(&self, bytes: Option<usize>) {
         self.state().space = bytes;
+    }
+
+    /// From now on nothing can be written for want of space, not even over what is there: as on a
+    /// file system that writes elsewhere what it overwrites. Or from now on it can.
+    pub fn starve(&self, starved: bool) {
+        self.state().starved = starved;
     }
 
     /// The machine after a power cut.
@@ -282,6 +291,11 @@ impl Medium for SimulatedDisk {
         self.rename_or_so(Done::Remove(name.into()), |_| Naming::Unlink(name.into()))
     }
 
+    /// Each operation takes a second.
+    fn uptime(&self) -> Duration {
+        Duration::from_secs(self.operations())
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         let (mut state, fault) = self.operation(Done::SyncDirectory)?;
         if fault.is_none() {
@@ -332,10 +346,10 @@ impl File for SimulatedFile {
                 .values()
                 .map(|&n| state.nodes[n].volatile.len())
                 .sum();
-            let space = state.space;
+            let (space, starved) = (state.space, state.starved);
             let file = &mut state.nodes[self.node];
             let grows = (offset + bytes.len()).saturating_sub(file.volatile.len());
-            if grows > 0 && space.is_some_and(|space| used + grows > space) {
+            if starved || grows > 0 && space.is_some_and(|space| used + grows > space) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             let length = file.volatile.len() + grows;
