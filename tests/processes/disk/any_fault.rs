@@ -1,6 +1,9 @@
 //! Every fault that a disk has, on every thread that touches the log, under load: the broker
 //! lives or ends with 3, and what was confirmed is there.
 
+use std::sync::Arc;
+use std::thread;
+
 use super::{Publisher, assert_nothing_lost, start};
 use orden_kit::disk_faults::DiskFaults;
 
@@ -12,14 +15,15 @@ const MESSAGES: u64 = 250;
 fn survives(rule: &str, must_live: bool) {
     let faults = DiskFaults::new();
     let broker = start(&faults, &[]);
-    let mut ana = Publisher::connect(&broker);
+    let ana = Arc::new(Publisher::connect(&broker));
     ana.publish();
     ana.flush();
     faults.set(&[rule]);
     let mut broker = broker;
-    for _ in 1..MESSAGES {
-        ana.publish();
-    }
+    // Elsewhere: the messages are more than the client takes while a broker that has ended
+    // confirms none.
+    let publisher = Arc::clone(&ana);
+    let publishing = thread::spawn(move || (1..MESSAGES).for_each(|_| publisher.publish()));
     let all = |ana: &Publisher| ana.confirmed() == MESSAGES;
     orden_kit::poll(
         || (all(&ana) || !broker.is_alive()).then_some(()),
@@ -41,6 +45,9 @@ fn survives(rule: &str, must_live: bool) {
     let confirmed = ana.confirmed();
     faults.lift();
     let broker = stopped.start();
+    let all_taken = || publishing.is_finished().then_some(());
+    orden_kit::poll(all_taken, "the rest to be published");
+    publishing.join().unwrap();
     ana.flush();
     assert!(confirmed <= ana.confirmed());
     assert_nothing_lost(broker.kill(), MESSAGES);

@@ -7,20 +7,20 @@ use orden_kit::disk_faults::DiskFaults;
 fn a_clock_that_is_ahead_for_a_while_deletes_nothing() {
     let faults = DiskFaults::new();
     let broker = start(&faults, &["--retain-age", "3600"]);
-    let mut ana = Publisher::connect(&broker);
+    let ana = Publisher::connect(&broker);
     ana.publish_until(|| segments(&broker).len() == 3);
     faults.set(&["clock * * ahead 7200 always"]);
     ana.publish_until(|| segments(&broker).len() >= 5);
     faults.lift();
     ana.publish_until(|| segments(&broker).len() >= 6);
-    read_all(&broker, ana.published);
+    read_all(&broker, ana.published.into_inner());
 }
 
 #[test]
 fn what_is_old_goes_after_a_restart() {
     let faults = DiskFaults::new();
     let broker = start(&faults, &["--retain-age", "3600"]);
-    let mut ana = Publisher::connect(&broker);
+    let ana = Publisher::connect(&broker);
     ana.publish_until(|| segments(&broker).len() == 3);
     let stopped = broker.kill();
     faults.set(&["clock * * ahead 7200 always"]);

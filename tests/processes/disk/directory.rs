@@ -25,7 +25,7 @@ fn a_directory_that_is_taken_away_is_noticed_before_anything_is_confirmed() {
         let data = parent.path().join("data");
         let faults = DiskFaults::new();
         let broker = start(&faults, &["--data", data.to_str().unwrap()]);
-        let mut ana = Publisher::connect(&broker);
+        let ana = Publisher::connect(&broker);
         ana.publish();
         ana.flush();
         take_away(&data, &parent.path().join("elsewhere"));
@@ -76,7 +76,7 @@ fn a_file_size_limit_is_told_at_the_start() {
 #[test]
 fn a_file_size_limit_that_comes_later_ends_it_with_a_line() {
     let broker = Broker::start(SMALL);
-    let mut ana = Publisher::connect(&broker);
+    let ana = Publisher::connect(&broker);
     ana.publish();
     ana.flush();
     let limit = Rlimit {

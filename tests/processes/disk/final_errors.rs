@@ -14,7 +14,7 @@ const A_WHILE: Duration = Duration::from_millis(300);
 fn an_error_at_a_roll_ends_it(rules: &[&str], flags: &[&str]) {
     let faults = DiskFaults::new();
     let broker = start(&faults, flags);
-    let mut ana = Publisher::connect(&broker);
+    let ana = Publisher::connect(&broker);
     // Once it is ready, what comes next beside the messages is what the roll leaves to do.
     ana.publish_until(|| broker.data().join("next.filling").exists());
     let ready = broker.data().join("next.filling");
@@ -77,7 +77,7 @@ fn an_error_while_an_old_segment_is_removed() {
 fn an_error_of_the_last_sync_is_told_by_the_exit_code() {
     let faults = DiskFaults::new();
     let broker = start(&faults, &[]);
-    let mut ana = Publisher::connect(&broker);
+    let ana = Publisher::connect(&broker);
     ana.publish();
     ana.flush();
     faults.set(&["sync * .segment errno 5 always"]);

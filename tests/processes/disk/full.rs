@@ -12,7 +12,7 @@ const FULL: &str = "write * * space 0 always";
 fn a_broker_starts_on_a_full_disk_however_often() {
     let faults = DiskFaults::new();
     let mut broker = start(&faults, &[]);
-    let mut ana = Publisher::connect(&broker);
+    let ana = Publisher::connect(&broker);
     read_all(&broker, 0);
     faults.set(&[FULL]);
     // As many as fit.
@@ -41,7 +41,7 @@ fn a_broker_starts_on_a_full_disk_however_often() {
 fn space_that_was_promised_and_is_not_there_is_waited_for() {
     let faults = DiskFaults::new();
     let original = start(&faults, &[]);
-    let mut ana = Publisher::connect(&original);
+    let ana = Publisher::connect(&original);
     for _ in 0..5 {
         ana.publish();
     }
@@ -63,7 +63,7 @@ fn space_that_was_promised_and_is_not_there_is_waited_for() {
     let broker = start(&faults, &["--data", copy.to_str().unwrap()]);
     read_all(&broker, 5);
     let mut ana = Publisher::connect(&broker);
-    ana.published = 5;
+    ana.published = 5.into();
     for _ in 0..10 {
         ana.publish();
     }

@@ -10,6 +10,8 @@ mod final_errors;
 mod full;
 mod shortages;
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use orden::client::{Client, Options};
 use orden::wire::native::Start;
 use orden::wire::{Name, OrderNumber};
@@ -32,7 +34,7 @@ fn start(faults: &DiskFaults, flags: &[&str]) -> Broker {
 /// A client that publishes numbered messages.
 struct Publisher {
     client: Client,
-    published: u64,
+    published: AtomicU64,
 }
 
 impl Publisher {
@@ -44,15 +46,17 @@ impl Publisher {
         options.settings.receive = false;
         Self {
             client: Client::connect(options).unwrap(),
-            published: 0,
+            published: AtomicU64::new(0),
         }
     }
 
-    fn publish(&mut self) {
-        let mut message = format!("{:08} ", self.published).into_bytes();
+    /// Publishes the next message, as soon as there is room for it among the unconfirmed ones:
+    /// never, where the broker has ended.
+    fn publish(&self) {
+        let number = self.published.fetch_add(1, Relaxed);
+        let mut message = format!("{number:08} ").into_bytes();
         message.resize(MESSAGE_BYTES, b'x');
         self.client.publish(message).unwrap();
-        self.published += 1;
     }
 
     /// Waits until everything is confirmed.
@@ -63,9 +67,9 @@ impl Publisher {
 
     /// Publishes one by one until `is_enough`.
     #[track_caller]
-    fn publish_until(&mut self, mut is_enough: impl FnMut() -> bool) {
+    fn publish_until(&self, mut is_enough: impl FnMut() -> bool) {
         while !is_enough() {
-            assert!(self.published < 2000, "it never comes");
+            assert!(self.published.load(Relaxed) < 2000, "it never comes");
             self.publish();
             self.flush();
         }

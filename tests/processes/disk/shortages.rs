@@ -8,7 +8,7 @@ fn a_segment_that_cannot_be_opened_for_want_of_descriptors_is_tried_again() {
     for shortage in [EMFILE, ENFILE, ENOMEM] {
         let faults = DiskFaults::new();
         let broker = start(&faults, &[]);
-        let mut ana = Publisher::connect(&broker);
+        let ana = Publisher::connect(&broker);
         faults.set(&[&format!("open * next.filling errno {shortage} 3")]);
         ana.publish_until(|| segments(&broker).len() > 1);
         assert!(faults.given().len() >= 3);
@@ -20,7 +20,7 @@ fn a_segment_that_cannot_be_opened_for_want_of_descriptors_is_tried_again() {
 fn a_directory_that_cannot_be_opened_to_be_synced_is_tried_again() {
     let faults = DiskFaults::new();
     let broker = start(&faults, &["--retain-messages", "1"]);
-    let mut ana = Publisher::connect(&broker);
+    let ana = Publisher::connect(&broker);
     // Its files are open already, or are made with a name of their own.
     let directory = broker.data().file_name().unwrap().to_str().unwrap();
     faults.set(&[&format!("open * {directory} errno {EMFILE} turns")]);
@@ -42,7 +42,7 @@ fn a_member_whose_read_has_failed_is_served_although_nobody_else_speaks() {
     ] {
         let faults = DiskFaults::new();
         let broker = start(&faults, &[]);
-        let mut ana = Publisher::connect(&broker);
+        let ana = Publisher::connect(&broker);
         ana.publish_until(|| segments(&broker).len() > 1);
         let confirmed = ana.confirmed();
         drop(ana);
