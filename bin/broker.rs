@@ -139,6 +139,7 @@ impl From<std::io::Error> for Failure {
 fn serve(cli: &Serve, log_file: logging::LogFile) -> Result<(), Failure> {
     // Before anything else runs, so that no signal finds the process unprepared.
     let signals = signals::catch()?;
+    startup::introduce();
     let config = cli.config()?;
     if config.security.is_some() {
         orden::net::forbid_core_dumps()?;
@@ -216,6 +217,7 @@ fn hint(error: &Error) -> &'static str {
             "raise it (ulimit -f, LimitFSIZE=), or give --segment-bytes less"
         }
         Error::Store(_) => "see --data for where the log is kept",
+        Error::UnfitLibzmq(_) => "build it in its repository: Cargo.toml and .libzmq/ name libzmq",
         Error::Keys(_) => "orden-broker keygen DIR makes key files, as pyzmq's zmq.auth does",
         _ => "",
     }

@@ -2,10 +2,12 @@
 
 use std::ffi::OsStr;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::builder::Resettable;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, Command, Parser};
+use orden::net::Libzmq;
 
 /// How help looks on a terminal.
 pub(crate) const STYLES: Styles = Styles::styled()
@@ -14,10 +16,21 @@ pub(crate) const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
+/// What `--version` says and `-V` does not: which peers and logs this program understands.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{}\nwire: version {} of the native dialect\nlog: format {}\n{}",
+        env!("CARGO_PKG_VERSION"),
+        orden::wire::native::VERSION,
+        orden::store::segment::FORMAT,
+        Libzmq::linked(),
+    )
+});
+
 /// Reads the command line. What it does not allow is said on stderr, and the process is to exit
 /// with 1; what it asks to be told, help or the version, on stdout, with 0.
 pub(crate) fn parse<C: Parser>() -> Result<C, ExitCode> {
-    let mut command = without_empty_variables(C::command());
+    let mut command = without_empty_variables(C::command()).long_version(VERSION.as_str());
     // Of a subcommand, the variables of other flags are none of its business.
     let first = std::env::args_os().nth(1);
     if first.is_some_and(|first| command.find_subcommand(&first).is_some()) {

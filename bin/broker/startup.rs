@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use orden::net::Libzmq;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
@@ -11,6 +12,15 @@ const LEAST_DESCRIPTORS: u64 = 64;
 const IN_USE: &str = "another program is using this address; port 0 takes any free one";
 const NOT_HERE: &str =
     "this machine has no such address; `*` is every address that it has, `ip addr` lists them";
+
+/// The first line of the log: which program this is, and what of.
+pub(crate) fn introduce() {
+    log::info!(
+        "orden-broker {}, {}",
+        env!("CARGO_PKG_VERSION"),
+        Libzmq::linked()
+    );
+}
 
 /// Says on stdout where the broker listens. A thread of its own waits for whoever reads it, and
 /// nothing else does.

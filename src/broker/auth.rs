@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::access_list::{AccessList, Asked};
 use super::exchange::Inbound;
-use super::sockets::{Context, has_curve};
+use super::sockets::Context;
 use super::zap::ZapHandler;
 use super::{Error, Security};
 use crate::core::{Grants, Sequencer};
@@ -22,11 +22,8 @@ impl Auth {
     /// Reads the access list.
     ///
     /// # Errors
-    /// What is wrong with the list, or that there is no encryption.
+    /// What is wrong with the list.
     pub(super) fn open(security: &Security) -> Result<Self, Error> {
-        if !has_curve() {
-            return Err(Error::NoCurve);
-        }
         let (list, grants) = AccessList::open(&security.authorized)?;
         if grants.is_empty() {
             log::warn!("no key is authorized yet: no client can connect");

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::net::{KeyError, SocketError};
+use crate::net::{KeyError, Libzmq, SocketError};
 use crate::store;
 
 /// Why a broker cannot start, or had to stop.
@@ -26,9 +26,9 @@ pub enum Error {
     /// A key file, or the list of those who are authorized, cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
-    /// This program cannot encrypt.
-    #[error("libzmq was built without CURVE: nothing can be encrypted")]
-    NoCurve,
+    /// This program was linked with a libzmq that is too old, or cannot encrypt.
+    #[error("{0} is linked, and at least 4.3.5 with CURVE is needed")]
+    UnfitLibzmq(Libzmq),
     /// The system has no randomness to give.
     #[error("no randomness: {0}")]
     Randomness(String),

@@ -79,10 +79,10 @@ impl Broker {
     /// # Errors
     /// What prevents that.
     pub fn start(config: &Config) -> Result<Self, Error> {
+        let context = sockets::context()?;
         let opened = open_log(&config.storage)?;
         let mut seed = Seed::default();
         getrandom::fill(&mut seed).map_err(|error| Error::Randomness(error.to_string()))?;
-        let context = sockets::context()?;
         // Before any socket is bound, so that no peer connects unchecked.
         let auth = config.security.as_ref().map(Auth::open).transpose()?;
         let zap = auth.as_ref().map(|auth| auth.zap_handler(&context));

@@ -6,6 +6,7 @@ use super::bind::bind;
 use super::connection_tracker::Bounds;
 use super::error::Error;
 use super::monitor::RouterMonitor;
+use crate::net::Libzmq;
 use crate::net::libzmq::{enforce_zap_domain, seed_generated_ids, set_out_batch_size};
 use crate::wire::SecretKey;
 
@@ -131,15 +132,14 @@ fn require_keys(router: &mut zmq::Socket, secret: &SecretKey) -> zmq::Result<()>
 /// A context for the broker's sockets, whose generated routing ids cannot be guessed.
 ///
 /// # Errors
-/// When the system has no randomness.
+/// When the libzmq that is linked is not fit to serve, or the system has no randomness.
 pub(super) fn context() -> Result<zmq::Context, Error> {
+    let libzmq = Libzmq::linked();
+    if !libzmq.is_fit() {
+        return Err(Error::UnfitLibzmq(libzmq));
+    }
     seed_generated_ids(random_u32()?);
     Ok(zmq::Context::new())
-}
-
-/// Whether libzmq can do what keys need.
-pub(super) fn has_curve() -> bool {
-    zmq::has("curve") == Some(true)
 }
 
 /// A number from the system.

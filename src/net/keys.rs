@@ -210,11 +210,6 @@ impl KeyError {
     }
 }
 
-/// The version of libzmq that this program has in it.
-pub fn libzmq_version() -> (i32, i32, i32) {
-    zmq::version()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ mod clock;
 mod error;
 mod keys;
 pub(crate) mod libzmq;
+mod linked;
 pub(crate) mod monitor;
 pub(crate) mod peer;
 pub(crate) mod polled_socket;
@@ -17,8 +18,8 @@ pub use address::{Address, BadAddress};
 pub use clock::Clock;
 pub use error::SocketError;
 pub use keys::{
-    KeyError, Keys, forbid_core_dumps, generate_keys, libzmq_version, read_public_key,
-    read_secret_key,
+    KeyError, Keys, forbid_core_dumps, generate_keys, read_public_key, read_secret_key,
 };
 #[doc(hidden)] // for orden-bench, whose loop around a bare ROUTER shares frames as well
 pub use libzmq::SharedFrame;
+pub use linked::Libzmq;

@@ -199,10 +199,9 @@ impl Out<'_> {
     }
 
     fn build(&mut self) -> fmt::Result {
-        let (major, minor, patch) = crate::net::libzmq_version();
         let labels = vec![
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("libzmq", format!("{major}.{minor}.{patch}")),
+            ("libzmq", crate::net::Libzmq::linked().version()),
         ];
         self.one("build", &Info::new(labels))
     }

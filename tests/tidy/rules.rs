@@ -56,6 +56,7 @@ const ZMQ_FILES: &[&str] = &[
     "src/net/error.rs",
     "src/net/keys.rs",
     "src/net/libzmq.rs",
+    "src/net/linked.rs",
     "src/net/monitor.rs",
     "src/net/peer.rs",
     "src/net/polled_socket.rs",

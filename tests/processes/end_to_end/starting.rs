@@ -99,9 +99,26 @@ fn who_asks_for_help_gets_it() {
     for group in ["Network:", "Journal:", "Delivery:", "Logging:"] {
         assert!(help.lines.iter().any(|line| line == group), "no {group}");
     }
-    let version = run_with(&["--version"]);
-    let expected = concat!("orden-broker ", env!("CARGO_PKG_VERSION"));
-    assert_eq!(version.lines, [expected]);
+    let version = concat!("orden-broker ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(run_with(&["-V"]).lines, [version]);
+    let more = [
+        version,
+        "wire: version 1 of the native dialect",
+        "log: format 1",
+        "libzmq 4.3.5 with CURVE",
+    ];
+    assert_eq!(run_with(&["--version"]).lines, more);
+}
+
+#[test]
+fn the_first_line_of_the_log_says_what_serves() {
+    let broker = Broker::start(&[]);
+    let first = &broker.program().complaint(0, "orden-broker")[0];
+    let program = concat!("orden-broker ", env!("CARGO_PKG_VERSION"));
+    assert!(
+        first.ends_with(&format!("{program}, libzmq 4.3.5 with CURVE")),
+        "{first}"
+    );
 }
 
 #[test]
