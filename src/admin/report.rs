@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use serde::Serialize;
 
 use crate::core::MemberStatus;
+use crate::store::Histogram;
 use crate::wire::{Dialect, Name, OrderNumber};
 
 /// Messages by which a member that receives is called behind.
@@ -27,8 +28,7 @@ pub struct Status {
     /// The oldest message that is kept.
     pub oldest_order: u64,
     /// Connections of the broker's own sockets.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub connections: Option<u64>,
+    pub connections: u64,
     /// How many members there are.
     pub members: Presence,
     /// Messages of members that were ordered since the start.
@@ -44,12 +44,11 @@ pub struct Status {
     /// The log on its disk; nothing without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<LogSize>,
-    /// How long syncs took.
+    /// How long syncs took, in seconds; nothing without a disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync: Option<Distribution>,
     /// How many messages batches had.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch: Option<Distribution>,
+    pub batch: Distribution,
     /// Seconds since the start.
     pub uptime_seconds: f64,
     /// Members by presence and dialect.
@@ -80,9 +79,8 @@ pub struct LogSize {
     pub segments: u64,
     /// Bytes that are free on its disk.
     pub free_bytes: u64,
-    /// Whether messages are refused because the disk is full; left out if that is not told.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub full: Option<bool>,
+    /// Whether messages are refused because the disk is full.
+    pub full: bool,
 }
 
 /// Quantiles of the lag, in messages.
@@ -109,6 +107,22 @@ pub struct Distribution {
     /// last is infinite.
     #[serde(skip)]
     pub buckets: Vec<(f64, u64)>,
+}
+
+impl Distribution {
+    /// What was counted in some unit, of which `unit` make one of what is shown.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    pub fn of(histogram: &Histogram, unit: f64) -> Self {
+        let buckets: Vec<_> = (histogram.buckets())
+            .map(|(bound, count)| (bound.map_or(f64::INFINITY, |it| it as f64 / unit), count))
+            .collect();
+        Self {
+            count: buckets.iter().map(|(_, count)| count).sum(),
+            sum: histogram.sum() as f64 / unit,
+            buckets,
+        }
+    }
 }
 
 /// How far a member is.

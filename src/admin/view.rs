@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::members;
 use super::report::{
-    BEHIND, Lag, LogSize, Member, MembersPage, MembersQuery, Presence, Status, Unready, lag,
+    BEHIND, Distribution, Lag, LogSize, Member, MembersPage, MembersQuery, Presence, Status,
+    Unready, lag,
 };
 use crate::broker::{self, Outside};
 use crate::core::{MemberStatus, Time};
@@ -21,8 +22,12 @@ use crate::wire::{Dialect, Name, OrderNumber};
 /// A look at all members is not repeated before so many times as long as it took: however often it
 /// is asked for, it takes no more than a small part of a processor.
 const REST: u32 = 20;
+/// A sync that runs for longer is overdue: every message waits for it.
+const OVERDUE: Duration = Duration::from_secs(5);
 /// How old the figures of the disk may be.
 const DISK_EVERY: Duration = Duration::from_secs(5);
+/// Microseconds in a second.
+const MICROSECONDS: f64 = 1e6;
 /// The dialects, in the order in which they are shown.
 const DIALECTS: [Dialect; 4] = [
     Dialect::Native,
@@ -94,7 +99,17 @@ impl View {
         if self.outside.stopper.is_stopping() || self.outside.ack_map.is_draining() {
             return Some(Unready::Draining);
         }
-        (!self.outside.is_alive()).then_some(Unready::ThreadGone)
+        if !self.outside.is_alive() {
+            return Some(Unready::ThreadGone);
+        }
+        let log = &self.outside.vitals.log;
+        if log.is_full() {
+            // A broker that is sent no work would not look again.
+            self.outside.pulse.nudge();
+            return Some(Unready::DiskFull);
+        }
+        let is_overdue = log.sync_runs().is_some_and(|runs| runs >= OVERDUE);
+        is_overdue.then_some(Unready::SyncOverdue)
     }
 
     /// One look at everything that is counted. It may take as long as a look at all members, and
@@ -103,6 +118,7 @@ impl View {
     pub fn status(&self) -> Status {
         let look = self.look();
         let counters = &look.counters;
+        let vitals = &self.outside.vitals;
         let mut lags: Vec<u64> = (look.members.iter())
             .filter(|member| member.present)
             .filter_map(|member| lag(member, look.next))
@@ -114,16 +130,19 @@ impl View {
             epoch: self.outside.epoch.0,
             next_order: look.next.0,
             oldest_order: self.extent().start.0,
-            connections: None,
+            connections: vitals.connections(),
             members: presence(&look.members),
             ordered: counters.ordered,
             delivered: counters.delivered,
             repeated: counters.repeated,
             retransmitted: counters.resent,
             refused: counters.refused.clone(),
-            log: self.disk(),
-            sync: None,
-            batch: None,
+            log: self.disk().map(|size| LogSize {
+                full: vitals.log.is_full(),
+                ..size
+            }),
+            sync: (vitals.log.syncs()).map(|it| Distribution::of(it, MICROSECONDS)),
+            batch: Distribution::of(vitals.log.batches(), 1.0),
             uptime_seconds: self.clock.now().since(Time::default()).as_secs_f64(),
             kinds: kinds(&look.members),
             behind: lags.iter().filter(|&&lag| lag >= BEHIND).count() as u64,

@@ -66,6 +66,11 @@ impl ConnectionTable {
         self.open.insert(descriptor, open);
     }
 
+    /// How many connections are open.
+    pub(super) fn open(&self) -> usize {
+        self.open.len()
+    }
+
     /// Who is at the other end of a connection that is open, as far as was seen.
     pub(super) fn peer(&self, descriptor: RawFd) -> Option<Peer> {
         self.open.get(&descriptor)?.peer

@@ -241,6 +241,11 @@ impl ConnectionTracker {
         Ok(())
     }
 
+    /// How many connections are open.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.open()
+    }
+
     /// To be waited for.
     pub(super) fn sockets(&self) -> Vec<&PolledSocket> {
         let mut sockets = vec![self.monitor.socket()];

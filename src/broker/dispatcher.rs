@@ -12,6 +12,7 @@ use super::Error;
 use super::exchange::{Arrival, BURST_ARRIVALS, BURST_BYTES, Inbound, Outbound};
 use super::in_process::InProcess;
 use super::transport::Transport;
+use super::vitals::Vitals;
 use crate::core::{Outgoing, Route};
 use crate::net::waker::Sleeper;
 
@@ -35,6 +36,7 @@ pub(super) struct Dispatcher {
     inbound: Sender<Inbound>,
     outbound: Receiver<Outbound>,
     in_process: InProcess,
+    vitals: Vitals,
     /// What could not be handed to the sequencer yet.
     waiting: Option<Inbound>,
     /// What was not delivered, to be told with the next burst.
@@ -56,6 +58,7 @@ impl Dispatcher {
         sleeper: Sleeper,
         signals: Arc<Signals>,
         (inbound, outbound, in_process): (Sender<Inbound>, Receiver<Outbound>, InProcess),
+        vitals: Vitals,
     ) -> Self {
         Self {
             transport,
@@ -64,6 +67,7 @@ impl Dispatcher {
             inbound,
             outbound,
             in_process,
+            vitals,
             waiting: None,
             undelivered: Vec::new(),
             stopping: false,
@@ -180,6 +184,7 @@ impl Dispatcher {
         }
         // After what was said before the end.
         arrivals.append(&mut self.transport.update_connections()?);
+        self.vitals.set_connections(self.transport.connections());
         Ok((!arrivals.is_empty()).then_some(Inbound::Arrivals(arrivals)))
     }
 

@@ -15,6 +15,7 @@ use super::dispatcher::Signals;
 use super::event_log::EventLog;
 use super::exchange::{INBOUND_BURSTS, Inbound, Outbound};
 use super::operator::Waiting;
+use super::vitals::Vitals;
 use crate::commit::CommitLoop;
 use crate::core::{Input, Now, Ready};
 use crate::net::Clock;
@@ -33,6 +34,7 @@ pub(super) struct Driver {
     pub(super) ack_map: AckMap,
     /// Rounds so far.
     pub(super) rounds: Arc<AtomicU64>,
+    pub(super) vitals: Vitals,
     pub(super) round: Round,
 }
 
@@ -43,6 +45,8 @@ pub(super) struct Round {
     loads: VecDeque<OrderNumber>,
     events: EventLog,
     operators: Waiting,
+    /// How far those who read the log were told that they can.
+    end: OrderNumber,
     stopping: bool,
 }
 
@@ -150,6 +154,10 @@ impl Driver {
         // Before anybody hears of it: a peer that has an answer and asks for the status finds it
         // there.
         self.ack_map.show(self.commits.machine_mut());
+        let end = self.commits.machine().visible_end();
+        if std::mem::replace(&mut self.round.end, end) != end {
+            self.vitals.grown(end);
+        }
         if !sends.is_empty() || !closes.is_empty() {
             // The dispatcher never waits for this thread, so this wait ends.
             let sent = self.outbound.send(Outbound {

@@ -29,6 +29,7 @@ mod stopper;
 mod tracer;
 mod transport;
 mod turned_away;
+mod vitals;
 mod zap;
 
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub use operator::{NotDone, Operator};
 pub use outside::Outside;
 pub use pulse::Pulse;
 pub use stopper::Stopper;
+pub use vitals::Vitals;
 
 /// Bytes of a frame besides its one largest message.
 const FRAME_OVERHEAD: usize = 64 << 10;
@@ -100,6 +102,7 @@ impl Broker {
         let in_process = InProcess::new(inbound_in.clone());
         let (living, token) = Watch::over(3 + usize::from(auth.is_some()));
         let rounds = Arc::new(AtomicU64::new(0));
+        let vitals = Vitals::of(opened.log.figures());
         let (reloads, asked) = bounded(1);
         let handles = Handles {
             in_process: in_process.clone(),
@@ -107,6 +110,7 @@ impl Broker {
             pulse: Pulse::new(&rounds, &inbound_in),
             access: auth.as_ref().map(|_| AccessReload::new(reloads)),
             stopper: Stopper::new(&signals, &waker),
+            vitals: vitals.clone(),
         };
         let outside = Outside::new(&opened, &ack_map, handles, living);
         let clock = Clock::start();
@@ -128,12 +132,12 @@ impl Broker {
             signals: Arc::clone(&signals),
             ack_map: ack_map.clone(),
             rounds,
+            vitals: vitals.clone(),
             round: Round::default(),
         };
-        let loaded = inbound_in.clone();
-        let auth_inbound = inbound_in.clone();
+        let (loaded, auth_inbound) = (inbound_in.clone(), inbound_in.clone());
         let channels = (inbound_in, outbound_out, in_process);
-        let dispatcher = Dispatcher::new(transport, sleeper, signals, channels);
+        let dispatcher = Dispatcher::new(transport, sleeper, signals, channels, vitals);
         let mut threads = vec![
             spawn("sequencer", &token, move || driver.run())?,
             spawn("dispatcher", &token, move || dispatcher.run())?,

@@ -10,6 +10,7 @@ use super::in_process::InProcess;
 use super::operator::Operator;
 use super::pulse::Pulse;
 use super::stopper::Stopper;
+use super::vitals::Vitals;
 use crate::store::{LogReader, Opened};
 use crate::wire::{Epoch, LogId};
 
@@ -31,6 +32,8 @@ pub struct Outside {
     access: Option<AccessReload>,
     /// Whether it was asked to stop.
     pub stopper: Stopper,
+    /// What its threads tell of themselves.
+    pub vitals: Vitals,
     reader: Arc<Mutex<Box<dyn LogReader>>>,
     living: Watch,
 }
@@ -43,6 +46,7 @@ impl Outside {
             pulse,
             access,
             stopper,
+            vitals,
         } = handles;
         Self {
             log_id: opened.recovered.log_id,
@@ -53,6 +57,7 @@ impl Outside {
             pulse,
             access,
             stopper,
+            vitals,
             reader: Arc::new(Mutex::new(opened.log.reader())),
             living,
         }
@@ -86,6 +91,7 @@ pub(super) struct Handles {
     pub(super) pulse: Pulse,
     pub(super) access: Option<AccessReload>,
     pub(super) stopper: Stopper,
+    pub(super) vitals: Vitals,
 }
 
 impl fmt::Debug for Outside {

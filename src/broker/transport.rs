@@ -279,6 +279,11 @@ impl Transport {
         Ok(self.tracker.update()?)
     }
 
+    /// How many connections are open.
+    pub(super) fn connections(&self) -> usize {
+        self.tracker.connections() + self.streams.len()
+    }
+
     /// Sends a frame after all others, see [`has_left`](Self::has_left).
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::begin::{Current, begin, head_of, name_segment};
 use super::catalog::{Catalog, Place};
 use super::error::Error;
+use super::figures::Figures;
 use super::log::{Failure, Room};
 use super::maintenance::{Job, Maintenance, Readiness, Run};
 use super::mark;
@@ -69,6 +70,7 @@ pub(super) struct FileLog {
     /// How far a write that was short of space may have come, behind the tail.
     torn: u64,
     clock: LogTime,
+    figures: Arc<Figures>,
     ended: bool,
     _lock: Box<dyn Send>,
 }
@@ -91,9 +93,10 @@ impl FileLog {
             let identity = fresh().map_err(Error::io("draw an id for", medium.place()))?;
             begin(&*medium, &maintenance, plan.segment_bytes, identity)?
         };
+        let figures = Arc::new(Figures::of(&medium));
         let log = Self {
             maintenance,
-            syncing: Syncing::new(plan.run),
+            syncing: Syncing::new(plan.run, &figures),
             plan,
             identity: found.identity,
             epoch: Epoch(found.recovered.epoch.0 + 1),
@@ -115,6 +118,7 @@ impl FileLog {
             is_begun: found.is_begun,
             torn: 0,
             clock: LogTime::after(found.newest),
+            figures,
             ended: false,
             medium,
             _lock: lock,
@@ -156,6 +160,8 @@ impl FileLog {
         self.write(batch.bytes())?;
         let end = place(batch.end(), self.current.tail);
         self.unexposed.push((start, end));
+        let messages = batch.end().since(batch.first());
+        self.figures.add_batch(messages);
         self.next = batch.end();
         if !self.clock.is_set() {
             let wall = batch.records().next().map(|record| record.time);
@@ -301,7 +307,11 @@ impl Log for FileLog {
             log.appended = index;
             Ok(())
         };
-        self.guarded(append, |failure| matches!(failure, Failure::Final(_)))
+        let appended = self.guarded(append, |failure| matches!(failure, Failure::Final(_)));
+        if matches!(appended, Err(Failure::Passing(_))) {
+            self.figures.set_full(true);
+        }
+        appended
     }
 
     fn commit(&mut self) -> Result<(), Error> {
@@ -335,7 +345,10 @@ impl Log for FileLog {
         wanted: usize,
         checkpoint: &mut dyn FnMut() -> Vec<u8>,
     ) -> Result<Room, Error> {
-        self.guarded(|log| log.make_room(wanted, checkpoint), |_| true)
+        let room = self.guarded(|log| log.make_room(wanted, checkpoint), |_| true)?;
+        let is_full = room.shortage.is_some() && room.bytes < wanted;
+        self.figures.set_full(is_full);
+        Ok(room)
     }
 
     fn oldest(&self) -> OrderNumber {
@@ -350,13 +363,17 @@ impl Log for FileLog {
         ))
     }
 
+    fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
+    }
+
     fn close(mut self: Box<Self>) -> Result<(), Error> {
         let close = |log: &mut Self| {
             log.sync_and_mark()?;
             log.do_chores();
             log.maintenance.finish()?;
             log.write_mark_if_it_fits(Kind::Closed)?;
-            let synced = log.current.file.sync_data();
+            let synced = log.figures.time_sync(|| log.current.file.sync_data());
             synced.map_err(|error| log.io("sync", error))
         };
         self.guarded(close, |_| true)

@@ -1,8 +1,10 @@
 //! What a log is to the rest of the broker, wherever it lies.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::Error;
+use super::figures::Figures;
 use super::shortage::Shortage;
 use crate::core::{Chunk, Index, Recovered, Write};
 use crate::wire::{LogId, OrderNumber};
@@ -78,6 +80,11 @@ pub trait Log: Send {
 
     /// A handle for reading what is in the log, for use by another thread.
     fn reader(&self) -> Box<dyn LogReader>;
+
+    /// What it tells of itself from now on.
+    fn figures(&self) -> Arc<Figures> {
+        Arc::default()
+    }
 
     /// Ends in good order: everything is safe, and says that nothing follows.
     ///

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalog::GRANULE;
+use super::figures::Figures;
 use super::{Error, Failure, Identity, Log, LogReader, Opened, Room};
 use crate::core::{Chunk, Index, Recovered, Write};
 use crate::wire::{LogId, OrderNumber};
@@ -42,6 +43,7 @@ pub fn memory(identity: Identity, options: MemoryOptions) -> Opened {
             appended: Index::default(),
             committed: Index::default(),
             unexposed: Vec::new(),
+            figures: Arc::default(),
         }),
         recovered: Recovered::nothing(identity.log_id, identity.secret),
         repair: None,
@@ -56,6 +58,7 @@ struct MemoryLog {
     /// What was shown to readers.
     committed: Index,
     unexposed: Vec<Chunk>,
+    figures: Arc<Figures>,
 }
 
 /// What readers see.
@@ -129,6 +132,7 @@ impl Log for MemoryLog {
     fn append(&mut self, index: Index, write: &Write) -> Result<(), Failure> {
         // Sessions live as long as the broker: only messages are read again.
         if let Write::Messages(chunk) = write {
+            self.figures.add_batch(chunk.end().since(chunk.first()));
             self.unexposed.push(chunk.clone());
         }
         self.appended = index;
@@ -180,6 +184,10 @@ impl Log for MemoryLog {
             kept: Arc::clone(&self.kept),
             last: None,
         })
+    }
+
+    fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
     }
 
     fn close(mut self: Box<Self>) -> Result<(), Error> {

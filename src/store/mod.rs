@@ -8,6 +8,7 @@
 //!  begin      a segment's head and name    retention what is kept
 //!  syncing    syncs beside the messages
 //!  segment    a file's header and name     mark      what proves that bytes had been synced
+//!  figures    syncs, batches, space: to look at
 //!
 //!  from outside, beside a broker:
 //!  inspect    is a log whole?              dump      what is in it
@@ -33,6 +34,7 @@ mod cursor;
 mod disk;
 mod dump;
 mod error;
+mod figures;
 mod file_log;
 mod filling;
 mod inspect;
@@ -54,6 +56,7 @@ mod walk;
 pub use backup::{Copied, backup, backup_on};
 pub use dump::{Dump, dump, dump_on};
 pub use error::Error;
+pub use figures::{Figures, Histogram};
 pub use inspect::{Ending, Report, SegmentReport, check, check_on};
 pub use log::{Failure, Log, LogReader, Opened, Room};
 pub use maintenance::Run;

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use super::figures::Figures;
 use super::maintenance::Run;
 use super::medium::File;
 use crate::core::Index;
@@ -29,10 +30,10 @@ struct State {
     stop: bool,
 }
 
-#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    figures: Arc<Figures>,
 }
 
 /// The handle to the thread.
@@ -45,9 +46,13 @@ pub(super) struct Syncing {
 }
 
 impl Syncing {
-    pub(super) fn new(run: Run) -> Self {
+    pub(super) fn new(run: Run, figures: &Arc<Figures>) -> Self {
         Self {
-            shared: Arc::default(),
+            shared: Arc::new(Shared {
+                state: Mutex::default(),
+                changed: Condvar::new(),
+                figures: Arc::clone(figures),
+            }),
             run,
             thread: None,
             asked: 0,
@@ -61,7 +66,7 @@ impl Syncing {
     pub(super) fn begin(&mut self, reach: Reach) -> io::Result<()> {
         self.asked = reach.tail;
         if self.run != Run::Background {
-            let synced = reach.file.sync_data();
+            let synced = (self.shared.figures).time_sync(|| reach.file.sync_data());
             self.shared.lock().note(&reach, synced);
             return Ok(());
         }
@@ -157,7 +162,7 @@ impl Shared {
             };
             state.is_running = true;
             drop(state);
-            let synced = reach.file.sync_data();
+            let synced = self.figures.time_sync(|| reach.file.sync_data());
             state = self.lock();
             state.is_running = false;
             state.note(&reach, synced);

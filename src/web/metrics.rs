@@ -119,9 +119,7 @@ impl Collector for Figures {
                 (labels, *count)
             },
         )?;
-        if let Some(connections) = status.connections {
-            out.gauge("connections", connections)?;
-        }
+        out.gauge("connections", status.connections)?;
         out.gauge("members_behind", status.behind)?;
         if let Some(lag) = status.lag {
             let quantiles = [
@@ -140,15 +138,11 @@ impl Collector for Figures {
         if let Some(sync) = &status.sync {
             out.histogram("sync_seconds", sync)?;
         }
-        if let Some(batch) = &status.batch {
-            out.histogram("batch_messages", batch)?;
-        }
+        out.histogram("batch_messages", &status.batch)?;
         if let Some(log) = &status.log {
             out.gauge("log_bytes", log.bytes)?;
             out.gauge("log_free_bytes", log.free_bytes)?;
-            if let Some(full) = log.full {
-                out.gauge("log_full", u64::from(full))?;
-            }
+            out.gauge("log_full", u64::from(log.full))?;
         }
         out.build()
     }

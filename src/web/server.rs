@@ -117,7 +117,6 @@ async fn run(
     mut stopped: watch::Receiver<()>,
 ) -> std::io::Result<()> {
     let listener = Listener::from_std(listener)?;
-    tokio::spawn(Arc::clone(&wiring).follow());
     let site = Arc::new(Site::new(wiring, access, &config, stopped.clone()));
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {

@@ -1,10 +1,8 @@
 //! The broker that there is, as the HTTP side wants to see it. The only file that knows both.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
-use tokio::time::sleep;
+use tokio::sync::watch;
 
 use super::seam::Source;
 use crate::admin::View;
@@ -13,40 +11,31 @@ use crate::broker::InProcess;
 use crate::store::LogReader;
 use crate::wire::{Epoch, LogId, Name, OrderNumber};
 
-/// How often followers look whether there is more to read.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-
 /// A running broker, seen through what it shows to the rest of its process.
 pub struct Wiring {
     view: Arc<View>,
     end: watch::Sender<OrderNumber>,
-    /// There is somebody to tell of it.
-    subscribed: Notify,
 }
 
 impl Wiring {
     /// Looks at a broker.
     pub fn new(view: Arc<View>) -> Self {
-        let (end, _) = watch::channel(view.extent().end);
-        Self {
-            view,
-            end,
-            subscribed: Notify::new(),
+        let (end, _) = watch::channel(OrderNumber::default());
+        let further = |end: &watch::Sender<OrderNumber>, reached: OrderNumber| {
+            end.send_if_modified(|known| {
+                let is_further = reached > *known;
+                *known = reached.max(*known);
+                is_further
+            });
+        };
+        let told = end.clone();
+        let vitals = &view.outside().vitals;
+        if !vitals.on_growth(move |reached| further(&told, reached)) {
+            log::error!("http: readers are not told of new messages: others are already");
         }
-    }
-
-    /// Tells those who read as it comes that there is more. Ends with the runtime.
-    pub async fn follow(self: Arc<Self>) {
-        loop {
-            // Without a reader nothing has to be looked at.
-            if self.end.receiver_count() == 0 {
-                self.subscribed.notified().await;
-            }
-            let end = self.view.extent().end;
-            self.end
-                .send_if_modified(|known| std::mem::replace(known, end) != end);
-            sleep(LOOK_EVERY).await;
-        }
+        // Only now: what comes between would not be heard of.
+        further(&end, view.extent().end);
+        Self { view, end }
     }
 }
 
@@ -84,9 +73,7 @@ impl Source for Wiring {
     }
 
     fn end(&self) -> watch::Receiver<OrderNumber> {
-        let end = self.end.subscribe();
-        self.subscribed.notify_one();
-        end
+        self.end.subscribe()
     }
 
     fn in_process(&self) -> Option<InProcess> {

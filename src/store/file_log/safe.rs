@@ -20,7 +20,7 @@ impl FileLog {
         }
         if self.dirty {
             if !Mutant::TellBeforeSync.lives()
-                && let Err(error) = self.current.file.sync_data()
+                && let Err(error) = self.figures.time_sync(|| self.current.file.sync_data())
                 && !Mutant::SwallowSyncError.lives()
             {
                 return Err(self.io("sync", error));

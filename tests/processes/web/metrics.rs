@@ -89,6 +89,14 @@ fn a_parser_that_is_not_ours_reads_them() {
             1.0
         ));
         assert!(value("orden_log_free_bytes{}") > 0.0);
+        assert!(near(value("orden_log_full{}"), 0.0));
+        assert!(near(value("orden_connections{}"), 1.0));
+        // The notice of joining and the message, at least.
+        assert!(value("orden_batch_messages_sum{}") >= 2.0);
+        assert!(value("orden_sync_seconds_count{}") >= 1.0);
+        assert!(value("orden_sync_seconds_sum{}") > 0.0);
+        let all = "orden_sync_seconds_bucket{le=+Inf}";
+        assert!(near(value(all), value("orden_sync_seconds_count{}")));
         let unknown: Vec<_> = (samples.keys())
             .filter(|sample| {
                 let name = sample.split('{').next().unwrap();

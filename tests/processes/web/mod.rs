@@ -7,6 +7,7 @@ mod hostile;
 mod looks;
 mod metrics;
 mod posting;
+mod readiness;
 mod reading;
 mod token;
 

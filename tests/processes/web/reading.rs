@@ -1,8 +1,11 @@
 //! `GET /messages`: what is read is what the log holds, however often the reading is cut.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
+use orden_kit::clock::pause;
 use orden_kit::programs::broker::{Broker, command, run};
 use orden_kit::random::Random;
 
@@ -175,6 +178,42 @@ fn what_comes_is_read_as_it_comes() {
     assert_eq!(end.code(), Some(0));
     line.clear();
     assert_eq!(lines.read_line(&mut line).unwrap(), 0, "{line}");
+}
+
+/// How often the thread that serves HTTP has slept.
+fn sleeps(broker: &Broker) -> u64 {
+    let pid = broker.program().pid().as_raw_nonzero();
+    let mut tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let status = tasks.find_map(|task| {
+        let path = task.unwrap().path();
+        let is_it = fs::read_to_string(path.join("comm")).unwrap() == "http\n";
+        is_it.then(|| fs::read_to_string(path.join("status")).unwrap())
+    });
+    let status = status.expect("the thread is there");
+    let line = "voluntary_ctxt_switches:";
+    let mut lines = status.lines();
+    let count = lines.find_map(|it| it.strip_prefix(line)).unwrap();
+    count.trim().parse().unwrap()
+}
+
+#[test]
+fn readers_that_wait_cost_nothing() {
+    let broker = broker();
+    let http = broker.http_address();
+    let mut readers: Vec<_> = (0..3).map(|_| follow(http, "/messages", &[])).collect();
+    let before = sleeps(&broker);
+    pause(Duration::from_secs(2));
+    let wakeups = sleeps(&broker) - before;
+    assert!(wakeups < 10, "{wakeups} wake-ups in 2 s");
+    // And yet they hear at once of what comes.
+    let peer = Peer::join(&broker, "ana", None);
+    peer.say("ana: hola");
+    let mut line = String::new();
+    for reader in &mut readers {
+        line.clear();
+        reader.read_line(&mut line).unwrap();
+        assert!(line.contains("\"kind\":\"notice\""), "{line}");
+    }
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! `GET /readyz`: what it says while the broker cannot do its work, and that it takes it back.
+
+use orden_kit::disk_faults::DiskFaults;
+use orden_kit::poll;
+use orden_kit::programs::broker::Broker;
+
+use super::HTTP;
+use super::asking::{get, post};
+use crate::security::stage::Peer;
+
+/// Waits until the broker is ready, or is not for this reason.
+#[track_caller]
+fn await_readiness(broker: &Broker, said: &str) {
+    let http = broker.http_address();
+    let status = if said == "ready" { 200 } else { 503 };
+    let is = || {
+        let answer = get(http, "/readyz");
+        (answer.status == status && answer.text() == format!("{said}\n")).then_some(())
+    };
+    poll(is, said);
+    assert_eq!(
+        get(http, "/healthz").status,
+        200,
+        "{said} is no reason to restart"
+    );
+}
+
+fn value(broker: &Broker, metric: &str) -> String {
+    let text = get(broker.http_address(), "/metrics").text().to_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix(metric));
+    line.unwrap_or_else(|| panic!("no {metric} in {text}"))
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn a_full_disk_is_said_and_taken_back_although_nothing_is_published() {
+    let faults = DiskFaults::new();
+    let small = ["--max-message-bytes", "100000", "--segment-bytes", "1"];
+    let flags: Vec<_> = HTTP.iter().copied().chain(small).collect();
+    let broker = Broker::start_with(&flags, faults.environment());
+    let http = broker.http_address();
+    await_readiness(&broker, "ready");
+    faults.set(&["write * * space 0 always"]);
+    let body = vec![b'x'; 90_000];
+    // As many as there was room for.
+    let mut posted = (1..300).map(|sequence| post(http, "ana", sequence, &body).0);
+    assert!(posted.any(|status| status == 507), "it never was full");
+    await_readiness(&broker, "disk full");
+    assert_eq!(value(&broker, "orden_log_full "), "1");
+    faults.lift();
+    await_readiness(&broker, "ready");
+    assert_eq!(value(&broker, "orden_log_full "), "0");
+}
+
+#[test]
+fn a_sync_that_does_not_return_is_said() {
+    let faults = DiskFaults::new();
+    let broker = Broker::start_with(HTTP, faults.environment());
+    let peer = Peer::join(&broker, "ana", None);
+    peer.say("ana: hola");
+    peer.hear_until("ana: hola");
+    faults.set(&["sync sequencer .segment delay 6500 once"]);
+    peer.say("ana: waits");
+    await_readiness(&broker, "sync overdue");
+    peer.hear_until("ana: waits");
+    await_readiness(&broker, "ready");
+    broker
+        .program()
+        .complaint(0, "a sync of the log has taken 6");
+}
+
+#[test]
+fn connections_are_counted_until_they_end() {
+    let broker = Broker::in_memory(&[HTTP, &["--tcp-address", "127.0.0.1:0"]].concat());
+    let is = |count: &str| {
+        let shown = || (value(&broker, "orden_connections ") == count).then_some(());
+        poll(shown, &format!("{count} connections"));
+    };
+    is("0");
+    let ana = Peer::join(&broker, "ana", None);
+    let eva = Peer::join(&broker, "eva", None);
+    let plain = std::net::TcpStream::connect(broker.tcp_address()).unwrap();
+    is("3");
+    drop((ana, plain));
+    is("1");
+    drop(eva);
+    is("0");
+}
