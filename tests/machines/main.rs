@@ -16,4 +16,5 @@ mod protocol_document;
 mod scenarios;
 mod simulation;
 mod stream_records;
+mod vectors;
 mod wire_properties;
