@@ -10,6 +10,8 @@
 
 mod lateness;
 mod policy;
+mod sharing;
+mod streaming;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use crate::store::{Error, Failure, Log};
 use crate::wire::{Name, batch, record};
 
 use self::lateness::{Due, Lateness};
+use self::streaming::Streaming;
 
 pub use policy::{BadSync, Sync};
 
@@ -47,6 +50,8 @@ pub struct CommitLoop {
     /// Whether the log was short of something when it was asked last.
     is_short: bool,
     events: Vec<Event>,
+    /// The stream, if several brokers share the order.
+    streaming: Option<Streaming>,
 }
 
 impl CommitLoop {
@@ -70,6 +75,7 @@ impl CommitLoop {
             is_measured: false,
             is_short: false,
             events: Vec::new(),
+            streaming: None,
         }
     }
 
@@ -114,6 +120,7 @@ impl CommitLoop {
     /// As [`step`](Self::step).
     pub fn round(&mut self, now: Now) -> Result<Ready, Error> {
         self.step(now, Input::Tick)?;
+        self.apply_records(now)?;
         let writes = self.machine.writes(now);
         self.append(now, writes)?;
         self.commit(now)?;
@@ -121,6 +128,7 @@ impl CommitLoop {
         self.is_measured = false;
         let mut ready = self.machine.ready(now);
         ready.events.append(&mut self.events);
+        self.drive_stream(now);
         Ok(ready)
     }
 
@@ -146,7 +154,8 @@ impl CommitLoop {
             Sync::Every(period) => self.lateness.deadline(period),
             Sync::Always | Sync::Never => None,
         };
-        let own = sync.into_iter().chain(self.retry_at);
+        let stream = self.stream_deadline();
+        let own = sync.into_iter().chain(self.retry_at).chain(stream);
         self.machine.deadline().into_iter().chain(own).min()
     }
 

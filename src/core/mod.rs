@@ -17,8 +17,8 @@ mod time;
 pub(crate) use mutant::Mutant;
 pub use order::{Chunk, MemberId, OpenBatch, Recovered, Write};
 pub use sequencer::{
-    Actions, Authority, Counters, Declined, Event, Frames, Grant, Grants, Index, Input, InputOf,
-    Instruction, Limits, LoadError, MemberStatus, Outgoing, Packet, PacketOf, Proof, Ready, Reply,
-    Route, Seed, Sequencer, Transport, Undelivered, Writes,
+    Actions, Authority, Counters, Declined, Event, Frames, Grant, Grants, Halt, Index, Input,
+    InputOf, Instruction, Limits, LoadError, MemberStatus, Outgoing, Packet, PacketOf, Proof,
+    Ready, Reply, Route, Seed, Sequencer, StreamNews, Transport, Undelivered, Writes,
 };
 pub use time::{Now, Time};

@@ -65,6 +65,10 @@ pub struct Sit<'a> {
     pub life: u64,
     /// That process's count of its hellos: a lower one is out of date.
     pub attempt: u32,
+    /// The key that it has proved to have.
+    pub key: Option<PublicKey>,
+    /// Whether the proposer's list gives it the name, whoever had it before.
+    pub owned: bool,
 }
 
 /// What has come of a command.
@@ -144,8 +148,8 @@ pub enum Outcome {
         position: StreamPosition,
         /// What it has there.
         theirs: u64,
-        /// What this broker has.
-        ours: u64,
+        /// What this broker has; `None`: it has not come so far.
+        ours: Option<u64>,
     },
     /// What was to be noted is.
     Noted,

@@ -67,12 +67,15 @@ impl Order {
                 outcomes.extend(member.map(|member| Outcome::Kicked { member }));
             }
             Proposal::Diverged { position, chain } => {
-                let ours = self.shared_part().chain_at(*position);
-                if ours.is_some_and(|ours| ours != *chain) {
+                let (theirs, cluster) = (*chain, self.shared_part());
+                let ours = cluster.chain_at(*position);
+                // A position that lies ahead was one that this history has not reached.
+                let is_ahead = ours.is_none() && *position >= cluster.position;
+                if is_ahead || ours.is_some_and(|ours| ours != theirs) {
                     outcomes.push(Outcome::Diverged {
                         position: *position,
-                        theirs: *chain,
-                        ours: ours.unwrap_or_default(),
+                        theirs,
+                        ours,
                     });
                 }
             }
@@ -254,6 +257,8 @@ impl Order {
             transient: sitter.transient,
             life: sitter.life,
             attempt: sitter.attempt,
+            key: sitter.key,
+            owned: sitter.owned,
         };
         let outcome = self.sit(header.wall, &sit);
         if let Outcome::Seated { member, .. } = outcome {

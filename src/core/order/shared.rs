@@ -9,8 +9,7 @@ use crate::wire::{DecodeError, Epoch, Name, Position};
 
 impl Order {
     /// Goes on as the order of several brokers, where the log's last mark says.
-    #[must_use]
-    pub fn shared(mut self, mark: Option<PositionMark>) -> Self {
+    pub fn share(&mut self, mark: Option<PositionMark>) {
         let epoch = mark.as_ref().map_or(Epoch(0), |mark| mark.epoch);
         self.journal.begin_epoch(epoch);
         let mut cluster = Cluster::new(mark);
@@ -23,7 +22,12 @@ impl Order {
             }
         }
         self.cluster = Some(Box::new(cluster));
-        self
+    }
+
+    /// The bounds that all brokers share.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The last position that was applied, and the chain up to there.

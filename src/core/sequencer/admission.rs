@@ -13,7 +13,7 @@ use super::{Proof, Route, Sequencer, rejection};
 use crate::core::order::{Command, Member, MemberId, Rejection};
 use crate::core::{Mutant, Now, Time};
 use crate::wire::reply::Code;
-use crate::wire::{ClientMessage, Dialect, Name};
+use crate::wire::{ClientMessage, Dialect, Name, PublicKey};
 
 /// A connection is closed so long after the refusal that says why, which is on its way.
 const FAREWELL: Duration = Duration::from_millis(100);
@@ -106,6 +106,18 @@ impl Sequencer {
             Some(id) if self.speaks_for(proof, id) => None,
             _ => Name::new(heard.packet.id).ok(),
         }
+    }
+
+    /// The key that a peer has proved to have, and whether the list gives it the name.
+    pub(super) fn proven(&self, proof: Option<Proof>, name: &Name) -> (Option<PublicKey>, bool) {
+        let (Authority::Keys(grants), Some(proof)) = (&self.authority, proof) else {
+            return (None, false);
+        };
+        let known = self.order.by_name(name.as_bytes());
+        let holder = known.and_then(|id| self.order.member(id)?.key());
+        let listed = (grants.get(&proof.key)).is_some_and(|grant| grant.names.contains(name));
+        let is_free = holder.is_some_and(|holder| grants.get(&holder).is_none());
+        (Some(proof.key), listed || is_free)
     }
 
     /// Whether a connection is the one that a session is bound to.

@@ -10,29 +10,37 @@ use super::{Event, Route, Sequencer};
 use crate::core::order::{Command, MemberId, Order, Outcome, Rejection, Runs, Seat};
 use crate::core::{Now, Time};
 use crate::wire::reply::Welcome;
-use crate::wire::{Dialect, Name, Writer};
+use crate::wire::{Dialect, Name};
 
 impl Sequencer {
     /// Applies a command, and does what follows from it.
     pub(super) fn decide(&mut self, now: Now, command: Command<'_>) {
+        if self.among.is_some() {
+            // Others have to apply it, too: it comes back in a record.
+            return self.propose(now, command);
+        }
         let outcome = self.order.apply(now.wall, command);
         self.follow(now, outcome);
     }
 
-    fn follow(&mut self, now: Now, outcome: Outcome) {
+    pub(super) fn follow(&mut self, now: Now, outcome: Outcome) {
         match outcome {
             Outcome::Seated {
                 seat,
                 member,
                 is_new,
             } => {
-                if let Some(sitting) = self.take_sitting(seat) {
-                    self.seated(now, member, is_new, sitting);
+                if is_new {
+                    self.begin_session(now, member);
+                }
+                match self.take_sitting(seat) {
+                    Some(sitting) => self.seated(now, member, is_new, sitting),
+                    None => self.seated_elsewhere(now, member, seat),
                 }
             }
             Outcome::Unseated { seat, why } => {
                 if let Some(sitting) = self.take_sitting(seat) {
-                    self.refuse(&sitting.route, sitting.dialect, why);
+                    self.unseated(now, sitting, why);
                 }
             }
             Outcome::Published {
@@ -67,13 +75,16 @@ impl Sequencer {
                 self.left(now.time, member, name);
             }
             Outcome::Kicked { member } => self.kicked(now, member),
-            Outcome::Away(_)
-            | Outcome::Moved(_)
-            | Outcome::Opened { .. }
-            | Outcome::BrokerGone { .. }
-            | Outcome::Diverged { .. }
-            | Outcome::Noted
-            | Outcome::Stale => {}
+            Outcome::Away(member) => self.away(now, member),
+            Outcome::Moved(positions) => self.moved(&positions),
+            Outcome::Opened { broker, writer } => self.opened(now, &broker, writer),
+            Outcome::BrokerGone { writer, .. } => self.broker_gone(now, writer),
+            Outcome::Diverged {
+                position,
+                theirs,
+                ours,
+            } => self.diverged(now, position, theirs, ours),
+            Outcome::Noted | Outcome::Stale => {}
         }
     }
 
@@ -81,7 +92,7 @@ impl Sequencer {
     pub(super) fn next_seat(&mut self) -> Seat {
         self.last_seat = self.last_seat.wrapping_add(1);
         Seat {
-            writer: Writer(0),
+            writer: self.writer(),
             number: self.last_seat,
         }
     }
@@ -96,20 +107,12 @@ impl Sequencer {
 
     /// A peer has its name: its session is bound to its connection.
     fn seated(&mut self, now: Now, id: MemberId, is_new: bool, sitting: Sitting) {
-        let Sitting {
-            route,
-            dialect,
-            start,
-            receives,
-            ..
-        } = sitting;
-        if is_new {
-            let member = self.order.member(id).expect("it has just joined");
-            self.sessions.insert(id, super::Session::new(member, now));
-            let name = self.sessions.get(id).name.clone();
-            self.events.push(Event::Joined(name, dialect));
-            self.counters.joined += 1;
-        } else {
+        let (route, dialect) = (sitting.route.clone(), sitting.dialect);
+        let (start, receives) = (sitting.start, sitting.receives);
+        if !self.take_over(now, id, start) {
+            return self.refuse_regressed(now, id, &sitting);
+        }
+        if !is_new {
             self.come_back(id, start, &route, dialect);
             if dialect == Dialect::Native {
                 self.mark_to_save(now, id);
@@ -118,7 +121,7 @@ impl Sequencer {
         let delimited = route.delimited;
         self.attach(now, id, route.clone());
         if dialect != Dialect::Native {
-            return;
+            return self.hear_held(now, sitting);
         }
         let session = self.sessions.get_mut(id);
         session.dialect = Dialect::Native;
@@ -149,6 +152,8 @@ impl Sequencer {
     }
 
     fn left(&mut self, now: Time, id: MemberId, name: Name) {
+        self.answer_farewell(id);
+        self.close_plain(id);
         if let Some(session) = self.sessions.find_mut(id)
             && !std::mem::replace(&mut session.marks.to_show, true)
         {

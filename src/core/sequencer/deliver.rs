@@ -211,6 +211,7 @@ impl Sequencer {
             Undelivered::Gone => {
                 session.life = Life::Away { since: now.time };
                 self.events.push(Event::Away(name));
+                self.tell_away(now, id);
             }
         }
         self.mark_to_show(id);
@@ -221,6 +222,9 @@ impl Sequencer {
     pub(super) fn tick(&mut self, now: Now) {
         if self.timers.take_due(Timer::Reads, now.time) {
             self.serve_all();
+        }
+        if self.timers.take_due(Timer::Brokers, now.time) {
+            self.look_after_brokers(now);
         }
         if !self.timers.take_due(Timer::Sessions, now.time) {
             return;

@@ -19,6 +19,11 @@ impl GuestNames {
         Self(ChaCha12Rng::from_seed(seed))
     }
 
+    /// A number that cannot be guessed.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
     /// A name that `is_taken` says is free.
     pub(super) fn next(&mut self, is_taken: impl Fn(&[u8]) -> bool) -> Name {
         loop {

@@ -4,6 +4,7 @@ use super::commits::About;
 use super::heard::Heard;
 use super::membership::DISK_FULL;
 use super::session::Life;
+use super::sitting::Held;
 use super::{Event, Packet, Route, Sequencer, Transport, rejection};
 use crate::core::order::{Command, MemberId, Order, Sit};
 use crate::core::{Mutant, Now};
@@ -32,6 +33,11 @@ impl Sequencer {
             Ok(message) => message,
             Err(error) => return self.undecodable(&heard, error),
         };
+        if let Some(at) = self.sits_down(Transport::Zmq, packet.id)
+            && !matches!(message, ClientMessage::Hello(_))
+        {
+            return self.hold(at, Held::packet(&packet));
+        }
         match (message, heard.dialect) {
             (ClientMessage::Hello(hello), _) => self.hello(now, &heard, &hello),
             (message, Some(Dialect::Native)) => self.native(now, &heard, &message),
@@ -83,6 +89,7 @@ impl Sequencer {
             let full = rejection(Code::NoSpace, 0, DISK_FULL);
             return self.refuse(&route, Dialect::Native, full);
         }
+        let is_answered_later = self.await_farewell(id, packet, goodbye);
         match goodbye {
             Goodbye::Leave => self.leave(now, id),
             Goodbye::Away => {
@@ -92,6 +99,9 @@ impl Sequencer {
                 let position = session.position();
                 self.decide(now, Command::Away(id, position));
             }
+        }
+        if is_answered_later {
+            return;
         }
         let about = if Mutant::GoodbyeAtOnce.lives() {
             About::Other
@@ -110,11 +120,16 @@ impl Sequencer {
             _ => None,
         };
         let (id, is_new) = match heard.speaker {
-            Some(id) => (id, false),
-            None => match self.join_fixed(now, &heard.packet, dialect, start) {
-                Some(joined) => joined,
-                None => return,
-            },
+            Some(id) if self.has_seat(id) => (id, false),
+            _ => {
+                let Some(joined) = self.join_fixed(now, &heard.packet, dialect, start) else {
+                    if let Some(at) = self.sits_down(Transport::Zmq, heard.packet.id) {
+                        self.hold(at, Held::packet(&heard.packet));
+                    }
+                    return;
+                };
+                joined
+            }
         };
         self.heard(now, id, dialect, heard.packet.delimited);
         if dialect != Dialect::Native {
@@ -163,14 +178,30 @@ impl Sequencer {
             transient: true,
             life: 0,
             attempt: 0,
+            key: None,
+            owned: false,
         };
-        if !self.sit(now, &route, Start::Now, true, sit) {
+        let seated = self.sit(now, &route, Start::Now, true, sit);
+        if !seated && self.sits_down(Transport::Tcp, id).is_none() {
             self.closes.push(route);
+        }
+    }
+
+    /// A plain TCP connection is gone.
+    pub(super) fn disconnected(&mut self, now: Now, id: &[u8]) {
+        if let Some(member) = self.sessions.by_route(Transport::Tcp, id) {
+            self.sessions.drop_queue(member);
+            self.leave(now, member);
+        } else if let Some(at) = self.sits_down(Transport::Tcp, id) {
+            self.hold(at, Held::End);
         }
     }
 
     /// Bytes have arrived over plain TCP.
     pub(super) fn bytes(&mut self, now: Now, id: &[u8], bytes: &[u8]) {
+        if let Some(at) = self.sits_down(Transport::Tcp, id) {
+            return self.hold(at, Held::Bytes(bytes.to_vec()));
+        }
         let Some(id) = self.sessions.by_route(Transport::Tcp, id) else {
             return self.counters.refused("bytes_before_connect");
         };

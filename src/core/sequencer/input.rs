@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use super::{Grants, Index, Instruction, Route, Transport};
 use crate::core::order::Chunk;
-use crate::wire::{OrderNumber, PublicKey};
+use crate::wire::{OrderNumber, Position, PublicKey};
 
 /// One thing that has happened, as the machine takes it: borrowed from whatever has brought it.
 pub type Input<'a> = InputOf<&'a [u8], &'a str, &'a Route>;
@@ -67,6 +67,30 @@ pub enum InputOf<B, N = String, R = Route> {
     },
     /// Time has passed: what has a deadline is to be looked at.
     Tick,
+    /// The next record of the stream that several brokers share.
+    Ordered {
+        /// Its position: the one behind the last.
+        position: Position,
+        /// Its bytes.
+        record: B,
+    },
+    /// Something about that stream.
+    Stream(StreamNews),
+}
+
+/// What has happened to the stream that several brokers share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamNews {
+    /// Everything that is known to be there was applied.
+    Level,
+    /// It is there again: what was under way may be lost.
+    Reconnected,
+    /// A record was not appended.
+    Refused,
+    /// It takes no more publishes, or takes them again.
+    Takes(bool),
+    /// It is not what it was: nothing that it says counts any more.
+    Broken(String),
 }
 
 impl<B: Deref<Target = [u8]>> InputOf<B> {
@@ -94,6 +118,11 @@ impl<B: Deref<Target = [u8]>> InputOf<B> {
                 instruction: instruction.clone(),
             },
             Self::Tick => Input::Tick,
+            Self::Ordered { position, record } => Input::Ordered {
+                position: *position,
+                record,
+            },
+            Self::Stream(news) => Input::Stream(news.clone()),
         }
     }
 }

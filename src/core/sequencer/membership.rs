@@ -30,7 +30,7 @@ impl Sequencer {
         }
         let known = self.order.by_name(hello.name.as_bytes());
         if let Some(id) = known {
-            if self.sessions.get(id).life == Life::Leaving {
+            if self.barred(id).is_some() {
                 let why = rejection(Code::NoSpace, 0, DISK_FULL);
                 return self.refuse(&route, Dialect::Native, why);
             }
@@ -39,10 +39,16 @@ impl Sequencer {
                 return self.refuse(&route, Dialect::Native, why);
             }
         }
+        if self.newer_one_sits_down(&hello.name, &route) {
+            let why = rejection(Code::Superseded, 0, "a newer connection has this name");
+            return self.refuse(&route, Dialect::Native, why);
+        }
         if let Some(before) = heard.speaker {
             self.forget_confirmations(before, &route);
         }
         let start = self.start(hello.start);
+        let (key, owned) = self.proven(heard.packet.proof, &hello.name);
+        let attempt = hello.attempt;
         let sit = |seat| Sit {
             seat,
             name: &hello.name,
@@ -50,13 +56,16 @@ impl Sequencer {
             delimited: heard.packet.delimited,
             start,
             transient: false,
-            life: 0,
-            attempt: 0,
+            life: attempt.map_or(0, |attempt| attempt.life),
+            attempt: attempt.map_or(0, |attempt| attempt.number),
+            key,
+            owned,
         };
         self.sit(now, &route, hello.start, hello.receive, sit);
     }
 
-    /// Asks for a name on behalf of a connection; says whether it has one then.
+    /// Asks for a name on behalf of a connection; says whether it has one then. Among several
+    /// brokers it never has: it is waited for, unless it was refused.
     pub(super) fn sit<'a>(
         &mut self,
         now: Now,
@@ -78,12 +87,18 @@ impl Sequencer {
             self.refuse(route, sit.dialect, why);
             return false;
         }
+        if let Some(before) = self.sits_down(route.transport, &route.id) {
+            let before = self.sitting.swap_remove(before);
+            self.forget_held(&before);
+        }
         self.sitting.push(Sitting {
             seat,
+            name: sit.name.clone(),
             route: route.clone(),
             dialect: sit.dialect,
             start,
             receives,
+            held: Vec::new(),
         });
         self.decide(now, Command::Sit(sit));
         let seated = self.sessions.by_route(route.transport, &route.id);
@@ -116,6 +131,8 @@ impl Sequencer {
         let end = self.order.next();
         let is_new = self.order.by_name(hello.name.as_bytes()).is_none();
         match hello.start {
+            // Others may be ahead: that is judged when it has its seat.
+            _ if self.among.is_some() && !other_log => None,
             _ if other_log => Some("the broker has another log than before"),
             Start::Resume(order) if order > end => {
                 Some("the broker's log ends before what you already have")
@@ -134,6 +151,7 @@ impl Sequencer {
             Start::Now => None,
             Start::Beginning => Some(self.oldest),
             // If that is no longer kept, it is told so when it is fed.
+            Start::At(order) | Start::Resume(order) if self.among.is_some() => Some(order),
             Start::At(order) | Start::Resume(order) => Some(order.min(end)),
             Start::Last(count) => Some(OrderNumber(end.0.saturating_sub(count)).max(self.oldest)),
         }
@@ -198,6 +216,7 @@ impl Sequencer {
             self.refuse(&route, dialect, why);
             return None;
         }
+        let (key, owned) = self.proven(packet.proof, &name);
         let sit = |seat| Sit {
             seat,
             name: &name,
@@ -207,6 +226,8 @@ impl Sequencer {
             transient,
             life: 0,
             attempt: 0,
+            key,
+            owned,
         };
         if !self.sit(now, &route, Start::Now, true, sit) {
             return None;
@@ -217,6 +238,9 @@ impl Sequencer {
 
     /// Why no connection can come back to a session now, if that is so.
     fn barred(&self, id: MemberId) -> Option<Rejection> {
+        if self.among.is_some() {
+            return None; // what comes of its leaving is ordered before
+        }
         match self.sessions.get(id).life {
             Life::Leaving => Some(rejection(Code::NoSpace, 0, DISK_FULL)),
             _ => None,
@@ -234,20 +258,25 @@ impl Sequencer {
     /// under its name already, and wait: it is tried.
     pub(super) fn recover(&mut self, now: Now, id: MemberId, session: Session) {
         let waits = session.dialect != Dialect::Native;
-        let (name, delimited) = (session.name.clone(), session.delimited);
         self.sessions.insert(id, session);
         if waits {
-            let route = Route {
-                transport: Transport::Zmq,
-                id: name.as_bytes().into(),
-                delimited,
-                connection: 0,
-            };
-            self.sessions.bind(now.time, id, route);
-            self.mark_to_serve(id);
+            self.expect(now, id);
         }
         self.mark_to_show(id);
         self.watch(id);
+    }
+
+    /// Tries to serve a peer of a fixed dialect, which has not spoken yet.
+    pub(super) fn expect(&mut self, now: Now, id: MemberId) {
+        let session = self.sessions.get(id);
+        let route = Route {
+            transport: Transport::Zmq,
+            id: session.name.as_bytes().into(),
+            delimited: session.delimited,
+            connection: 0,
+        };
+        self.sessions.bind(now.time, id, route);
+        self.mark_to_serve(id);
     }
 
     /// Binds a session to the connection it now speaks over.
@@ -277,6 +306,7 @@ impl Sequencer {
         self.unbind(now, id);
         self.mark_to_save(now, id);
         self.watch(id);
+        self.tell_away(now, id);
     }
 
     fn unbind(&mut self, now: Now, id: MemberId) {
@@ -289,7 +319,12 @@ impl Sequencer {
     /// Ends a session, and tells everybody in the order; as soon as there is room for that.
     pub(super) fn leave(&mut self, now: Now, id: MemberId) {
         if self.has_room_for_notice(&self.sessions.get(id).name) {
-            return self.decide(now, Command::Leave(id));
+            self.decide(now, Command::Leave(id));
+            if self.sessions.find(id).is_some() {
+                self.sessions.get_mut(id).life = Life::Leaving;
+                self.unbind(now, id);
+            }
+            return;
         }
         self.sessions.get_mut(id).life = Life::Leaving;
         self.unbind(now, id);
@@ -315,6 +350,16 @@ impl Sequencer {
                 return;
             };
             if end > now.time {
+                return;
+            }
+            let rank = self.rank();
+            let session = self.sessions.get_mut(id);
+            if rank > 0 && !session.is_put_off {
+                // Another broker ends it, if it lives.
+                session.is_put_off = true;
+                session.life = Life::Away {
+                    since: since + (end.since(since) * rank),
+                };
                 return;
             }
             let late = now.time.since(end);

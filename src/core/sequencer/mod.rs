@@ -14,6 +14,7 @@
 //! * `commits.rs`: what waits for the log; `operate.rs`: what an operator wants done.
 
 mod admission;
+mod among;
 mod authority;
 mod backlog;
 mod closing;
@@ -34,20 +35,26 @@ mod marked;
 mod marking;
 mod membership;
 mod operate;
+mod ordered;
 mod outbox;
+mod propose;
 mod publish;
 mod reading;
 mod ready;
 mod route;
+mod seats;
 mod send_queue;
+mod serving;
 mod session;
 mod sessions;
 mod sitting;
 mod status;
 mod timers;
+mod views;
 
 use std::collections::VecDeque;
 
+use self::among::Among;
 use self::backlog::Backlog;
 use self::closing::Closing;
 use self::commits::{About, Commits};
@@ -63,12 +70,13 @@ use self::timers::{Timer, Timers};
 use super::order::{MemberId, Order, Recovered, Rejection};
 use super::{Now, Time};
 use crate::wire::reply::{Code, Refusal};
-use crate::wire::{Dialect, Epoch, LogId, OrderNumber};
+use crate::wire::{Dialect, OrderNumber};
 
+pub use among::Halt;
 pub use authority::{Actions, Authority, Grant, Grants};
 pub use guests::Seed;
 pub use index::{Index, Writes};
-pub use input::{Input, InputOf, LoadError, Packet, PacketOf, Proof, Undelivered};
+pub use input::{Input, InputOf, LoadError, Packet, PacketOf, Proof, StreamNews, Undelivered};
 pub use instruction::{Declined, Instruction, Reply};
 pub use limits::Limits;
 pub use ready::{Event, Frames, Outgoing, Ready};
@@ -111,6 +119,8 @@ pub struct Sequencer {
     events: Vec<Event>,
     counters: Counters,
     guests: GuestNames,
+    /// What there is to do besides as one of several brokers.
+    among: Option<Box<Among>>,
 }
 
 impl Sequencer {
@@ -140,6 +150,7 @@ impl Sequencer {
             events: Vec::new(),
             counters: Counters::default(),
             guests: GuestNames::new(seed),
+            among: None,
             order,
             limits,
         };
@@ -158,12 +169,7 @@ impl Sequencer {
             Input::Packet(packet) => self.packet(now, packet),
             Input::Connected { id, name } => self.connected(now, id, name),
             Input::Bytes { id, bytes } => self.bytes(now, id, bytes),
-            Input::Disconnected { id } => {
-                if let Some(id) = self.sessions.by_route(Transport::Tcp, id) {
-                    self.sessions.drop_queue(id);
-                    self.leave(now, id);
-                }
-            }
+            Input::Disconnected { id } => self.disconnected(now, id),
             Input::Undelivered { to, why } => self.undelivered(now, to, why),
             Input::Committed(index) => self.committed(index),
             Input::Loaded { from, result } => self.loaded(now, from, result),
@@ -181,6 +187,8 @@ impl Sequencer {
                 ticket,
                 instruction,
             } => self.instruct(now, ticket, &instruction),
+            Input::Ordered { position, record } => self.ordered(now, position, record),
+            Input::Stream(news) => self.stream(now, news),
             Input::Tick => self.tick(now),
         }
     }
@@ -211,7 +219,11 @@ impl Sequencer {
         if !self.is_crowded {
             self.serve(now);
         }
-        let sends = self.outbox.take();
+        let mut sends = self.outbox.take();
+        if self.halt().is_some() {
+            // Two histories: not one message more is delivered.
+            sends.clear();
+        }
         let is_crowded = !self.is_crowded && is_crowd(&sends, &self.limits);
         self.is_crowded |= is_crowded;
         Ready {
@@ -228,7 +240,11 @@ impl Sequencer {
     /// When to step with [`Input::Tick`] at the latest, if nothing else happens.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        self.timers.next()
+        self.timers
+            .next()
+            .into_iter()
+            .chain(self.among_deadline())
+            .min()
     }
 
     /// Notes how many bytes of writes the log can take; messages beyond are refused.
@@ -257,30 +273,6 @@ impl Sequencer {
         self.order.snapshot()
     }
 
-    /// Which log the order numbers belong to.
-    #[must_use]
-    pub fn log_id(&self) -> LogId {
-        self.order.log_id()
-    }
-
-    /// The epoch of this machine.
-    #[must_use]
-    pub fn epoch(&self) -> Epoch {
-        self.order.epoch()
-    }
-
-    /// The number that the next message gets.
-    #[must_use]
-    pub fn next_order(&self) -> OrderNumber {
-        self.order.next()
-    }
-
-    /// The number after the newest message that anybody may know of.
-    #[must_use]
-    pub fn visible_end(&self) -> OrderNumber {
-        self.backlog.end()
-    }
-
     /// The first message that a connected member has not acknowledged; the end of what is visible
     /// if there is none. It looks at all members.
     #[must_use]
@@ -302,18 +294,6 @@ impl Sequencer {
     #[must_use]
     pub fn events(&self) -> &[Event] {
         &self.events
-    }
-
-    /// What was done and refused so far.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// The bounds it keeps.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
     }
 
     /// Gives out what was applied; what rests on it waits.
@@ -340,6 +320,10 @@ impl Sequencer {
 
     /// Whether the log has room for so many bytes more.
     fn fits(&self, bytes: usize) -> bool {
+        if let Some(among) = &self.among {
+            // Room is judged where it is proposed; what is applied is written when there is room.
+            return !among.is_refusing;
+        }
         self.order.pending_bytes() + bytes <= self.room
     }
 

@@ -59,6 +59,8 @@ pub(super) struct Session {
     pub(super) heard: Now,
     /// Whether it is there.
     pub(super) life: Life,
+    /// Whether the other brokers were told that its connection is gone.
+    pub(super) rises: bool,
     /// Its end was put off once, as the broker had been stopped.
     pub(super) is_put_off: bool,
     /// Cuts what a plain TCP peer sends into messages.
@@ -82,6 +84,8 @@ pub(super) enum Life {
         /// When that became known.
         since: Time,
     },
+    /// It is served by another broker.
+    Elsewhere,
     /// It has gone for good, and the log has no room to say so yet.
     Leaving,
 }
@@ -141,6 +145,7 @@ impl Session {
                 wall: heard,
             },
             life: Life::Here,
+            rises: false,
             is_put_off: false,
             splitter: Splitter::default(),
             marks: Marks::default(),
@@ -174,7 +179,7 @@ impl Session {
 
     /// Whether the peer is there, as far as is known.
     pub(super) fn is_present(&self) -> bool {
-        matches!(self.life, Life::Here | Life::Asked)
+        matches!(self.life, Life::Here | Life::Asked | Life::Elsewhere)
     }
 
     /// Whether anything may be delivered to it, sooner or later.
@@ -339,7 +344,7 @@ impl Session {
         let silence = match self.life {
             Life::Here if native => Some(self.heard.time + limits.ping_after),
             Life::Asked if native => Some(self.heard.time + limits.away_after),
-            Life::Here | Life::Asked | Life::Leaving => None,
+            Life::Here | Life::Asked | Life::Elsewhere | Life::Leaving => None,
             Life::Away { since } => limits.session_timeout.map(|after| since + after),
         };
         resend.into_iter().chain(silence).min()

@@ -11,6 +11,8 @@ pub(super) enum Timer {
     Positions,
     /// A connection that was told why it is refused is to be closed.
     Closing,
+    /// Whether the other brokers have been heard.
+    Brokers,
     /// Stretches of the log that could not be read are asked for again.
     Reads,
     /// The broker ends, although not all is finished.
@@ -19,7 +21,7 @@ pub(super) enum Timer {
 
 /// One time for each timer. Setting a timer that is set keeps the earlier time.
 #[derive(Debug, Default)]
-pub(super) struct Timers([Option<Time>; 5]);
+pub(super) struct Timers([Option<Time>; 6]);
 
 impl Timers {
     /// Sets a timer, unless it is set to an earlier time.

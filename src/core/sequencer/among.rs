@@ -1,0 +1,60 @@
+//! One broker among several: what it knows besides the order.
+
+use std::collections::BTreeMap;
+
+use super::route::Route;
+use crate::core::Time;
+use crate::core::order::MemberId;
+use crate::core::replica::Scribe;
+use crate::wire::native::Goodbye;
+use crate::wire::{Name, Writer};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Among {
+    /// This broker's name.
+    pub(super) broker: Name,
+    pub(super) scribe: Scribe,
+    pub(super) standing: Standing,
+    /// When the others' records came last.
+    pub(super) heard: BTreeMap<Writer, Time>,
+    /// When any record came last.
+    pub(super) moved: Time,
+    /// Peers that have said goodbye and wait for the answer.
+    pub(super) farewells: Vec<Farewell>,
+    /// Bytes that wait for their senders' seats.
+    pub(super) held_bytes: usize,
+    /// Why messages are not taken in now, if the stream does not take them.
+    pub(super) is_refusing: bool,
+    pub(super) halt: Option<Halt>,
+}
+
+/// Whether this broker serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It reads what there is.
+    Reading,
+    /// It has asked to serve.
+    Opening,
+    /// It serves.
+    Open,
+}
+
+/// A peer that has said goodbye.
+#[derive(Debug)]
+pub(super) struct Farewell {
+    pub(super) member: MemberId,
+    pub(super) route: Route,
+    pub(super) goodbye: Goodbye,
+}
+
+/// Why a broker stops for good: nothing is delivered any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// Another broker has another history, or the stream has.
+    Diverged(String),
+    /// A record says what only a newer version knows.
+    Newer,
+    /// A newer broker of the same name serves.
+    TakenOver(Name),
+}
