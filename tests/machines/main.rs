@@ -14,6 +14,7 @@ mod memory;
 mod participant;
 mod protocol_document;
 mod scenarios;
+mod several;
 mod simulation;
 mod stream_records;
 mod vectors;

@@ -30,6 +30,7 @@ pub mod programs;
 pub mod proxy;
 pub mod random;
 pub mod scripts;
+pub mod several;
 pub mod simulated_disk;
 pub mod simulation;
 pub mod whole_log;

@@ -1,0 +1,162 @@
+//! A broker's process in such a world: the machine, commit loop and log of a real one.
+
+use std::time::Duration;
+
+use orden::commit::{CommitLoop, Sync};
+use orden::core::{Input, InputOf, PacketOf, Sequencer};
+use orden::store::{self, LogReader, Run};
+use orden::wire::{Name, OrderNumber};
+
+use super::engine::{FarEnd, link};
+use super::{Happening, IDENTITY, World, client_of};
+use crate::simulated_disk::{Leaves, SimulatedDisk};
+
+pub(super) struct Broker {
+    pub(super) disk: SimulatedDisk,
+    pub(super) process: Option<Process>,
+    pub(super) processes: u64,
+    pub(super) is_stopped: bool,
+    pub(super) is_cut_off: bool,
+    /// It has found two histories, and ended.
+    pub(super) is_halted: bool,
+}
+
+pub(super) struct Process {
+    pub(super) number: u64,
+    pub(super) commits: CommitLoop,
+    pub(super) stream: FarEnd,
+    pub(super) reader: Box<dyn LogReader>,
+    pub(super) inbox: Vec<PacketOf<Vec<u8>>>,
+    loads: Vec<OrderNumber>,
+}
+
+impl Broker {
+    pub(super) fn new() -> Self {
+        Self {
+            disk: SimulatedDisk::new(),
+            process: None,
+            processes: 0,
+            is_stopped: false,
+            is_cut_off: false,
+            is_halted: false,
+        }
+    }
+}
+
+impl World {
+    pub(super) fn start(&mut self, at: usize) {
+        if self.brokers[at].process.is_some() || self.brokers[at].is_halted {
+            return;
+        }
+        let medium = self.brokers[at].disk.medium();
+        let opened = store::open_on(medium, &self.options, Run::Inline, IDENTITY).unwrap();
+        if opened.repair.is_some() {
+            self.count("torn round cut off");
+        }
+        let mark = opened.recovered.mark.clone();
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.dice.next().to_be_bytes());
+        let now = self.moment();
+        let name = Name::new(format!("broker-{at}").as_bytes()).unwrap();
+        let machine = Sequencer::new(now, self.limits.clone(), opened.recovered, seed);
+        let machine = machine.among(now, name, mark);
+        let (end, stream) = link();
+        let reader = opened.log.reader();
+        let sync = Sync::Every(Duration::from_millis(300));
+        let commits = CommitLoop::new(machine, opened.log, sync).with_stream(Box::new(end));
+        let broker = &mut self.brokers[at];
+        broker.processes += 1;
+        broker.is_stopped = false;
+        let number = broker.processes;
+        broker.process = Some(Process {
+            number,
+            commits,
+            stream,
+            reader,
+            inbox: Vec::new(),
+            loads: Vec::new(),
+        });
+        self.at(self.now, Happening::Wakes(at, number));
+        self.tell_up(at);
+    }
+
+    pub(super) fn wake(&mut self, at: usize, number: u64) {
+        if self.brokers[at].is_stopped {
+            return;
+        }
+        let now = self.moment();
+        let Some(process) = self.running(at, number) else {
+            return;
+        };
+        while let Ok(event) = process.stream.arrivals.try_recv() {
+            process.commits.heard(now, event).unwrap();
+        }
+        for packet in std::mem::take(&mut process.inbox) {
+            if process.commits.machine().is_open() {
+                let packet = InputOf::<Vec<u8>>::Packet(packet);
+                process.commits.step(now, packet.borrowed()).unwrap();
+            }
+        }
+        for from in std::mem::take(&mut process.loads) {
+            let result = process.reader.read(from);
+            let result = result.map_err(|error| panic!("{from} cannot be read: {error}"));
+            let loaded = Input::Loaded { from, result };
+            process.commits.step(now, loaded).unwrap();
+        }
+        let ready = process.commits.round(now).unwrap();
+        process.commits.rest().unwrap();
+        let halt = process.commits.halt().cloned();
+        process.loads = ready.loads;
+        if let Some(halt) = halt {
+            let requests = process.stream.take();
+            assert!(self.is_evil, "broker {at} stops: {halt:?}");
+            assert!(ready.sends.is_empty(), "it delivers more");
+            for request in requests {
+                self.request(at, number, request);
+            }
+            self.brokers[at].is_halted = true;
+            self.brokers[at].process = None;
+            return self.count("broker stopped for good");
+        }
+        let is_loading = !process.loads.is_empty();
+        let deadline = process.commits.deadline();
+        let requests = process.stream.take();
+        for outgoing in &ready.sends {
+            for to in &outgoing.to {
+                for index in outgoing.range.clone() {
+                    let frame = &outgoing.frames.bytes()[outgoing.frames.place(index)];
+                    let (client, connection) = client_of(&to.id);
+                    let frame = frame.to_vec();
+                    self.at(
+                        self.now + 300,
+                        Happening::ToClient(client, connection, frame),
+                    );
+                }
+            }
+        }
+        for request in requests {
+            self.request(at, number, request);
+        }
+        if is_loading {
+            self.later(10, 2_000, Happening::Wakes(at, number));
+        }
+        if let Some(deadline) = deadline {
+            self.at(deadline.0.max(self.now + 1), Happening::Wakes(at, number));
+        }
+    }
+
+    pub(super) fn kill(&mut self, at: usize, with_power: bool) {
+        let broker = &mut self.brokers[at];
+        if broker.process.take().is_none() {
+            return;
+        }
+        broker.disk = if with_power {
+            let seed = self.dice.next();
+            let leaves = [Leaves::Nothing, Leaves::Everything, Leaves::Some(seed)];
+            broker.disk.after_power_cut(leaves[self.dice.index(3)])
+        } else {
+            broker.disk.after_kill()
+        };
+        self.later(1_000, 15_000_000, Happening::Starts(at));
+    }
+}

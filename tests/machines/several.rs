@@ -1,0 +1,60 @@
+//! Worlds of several brokers that share one order over a simulated stream.
+
+use std::collections::BTreeMap;
+
+use orden_kit::several;
+
+/// What has to happen in some world, or it was not tried.
+const SOMETIMES: &[&str] = &[
+    "append acknowledged and lost",
+    "append delayed",
+    "append lost",
+    "append refused",
+    "append stored twice",
+    "append stored, ack lost",
+    "broker cut off",
+    "broker killed",
+    "broker stopped for a while",
+    "hole fetched",
+    "no leader",
+    "power cut",
+    "read again",
+    "record_fenced",
+    "record_repeated",
+    "tail dropped",
+    "torn round cut off",
+];
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    let given = std::env::var(variable).ok();
+    given.map_or(otherwise, |text| text.parse().expect("a number"))
+}
+
+/// `ORDEN_FIRST_SEED` and `ORDEN_SEEDS` say which worlds; the one that fails is printed last.
+#[test]
+fn several_brokers_give_one_order() {
+    let (first, seeds) = (number("ORDEN_FIRST_SEED", 0), number("ORDEN_SEEDS", 400));
+    let mut sometimes = BTreeMap::<&str, u64>::new();
+    for seed in first..first + seeds {
+        println!("seed {seed}");
+        for (what, times) in several::run(seed) {
+            *sometimes.entry(what).or_default() += times;
+        }
+    }
+    for what in SOMETIMES {
+        assert!(
+            sometimes.contains_key(what),
+            "{what} never happened: {sometimes:?}"
+        );
+    }
+}
+
+/// Records that all brokers had applied are gone, and others get their places.
+#[test]
+fn all_brokers_stop_when_the_stream_breaks_its_word() {
+    for seed in 0..number("ORDEN_SEEDS", 100) {
+        println!("seed {seed}");
+        let sometimes = several::run_evil(seed);
+        assert!(sometimes.contains_key("broker stopped for good"));
+    }
+}
