@@ -147,6 +147,10 @@ fn serve(cli: &Serve, log_file: logging::LogFile) -> Result<(), Failure> {
     warn_of_what_is_lost(&cli.journal);
     #[cfg(feature = "http")]
     let http = cli.http.prepare(&config)?;
+    #[cfg(feature = "http")]
+    let http = http.map(|it| Ok::<_, http::Error>((it.address(), it.serve()?)));
+    #[cfg(feature = "http")]
+    let mut http = http.transpose()?;
     let broker = Broker::start(&config)?;
     let view = Arc::new(View::new(broker.outside(), cli.data().map(Into::into)));
     let reload = signals::reload(broker.outside(), log_file);
@@ -161,13 +165,10 @@ fn serve(cli: &Serve, log_file: logging::LogFile) -> Result<(), Failure> {
     )]
     let mut endpoints = broker.endpoints().to_vec();
     #[cfg(feature = "http")]
-    let _served = match http {
-        None => None,
-        Some(prepared) => {
-            endpoints.push(format!("http://{}", prepared.address()));
-            Some(prepared.serve(view.clone())?)
-        }
-    };
+    if let Some((address, web)) = &mut http {
+        endpoints.push(format!("http://{address}"));
+        web.show(view.clone());
+    }
     startup::announce(&endpoints)?;
     notify::ready(&endpoints);
     notify::watch_over(broker.outside().pulse.clone())?;

@@ -2,10 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
-use orden::admin::View;
 use orden::broker::Config;
 use orden::net::Address;
 use orden::web::{self, BadToken, Bound, Token, Web};
@@ -117,9 +115,9 @@ impl Prepared {
         self.bound.address()
     }
 
-    /// Serves until the result is dropped.
-    pub(crate) fn serve(self, view: Arc<View>) -> Result<Web, Error> {
-        Ok(self.bound.serve(self.config, view)?)
+    /// Serves until the result is dropped; what there is to see, once it is shown.
+    pub(crate) fn serve(self) -> Result<Web, Error> {
+        Ok(self.bound.serve(self.config)?)
     }
 }
 

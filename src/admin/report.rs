@@ -29,8 +29,13 @@ pub struct Status {
     pub oldest_order: u64,
     /// Connections of the broker's own sockets.
     pub connections: u64,
+    /// Files and connections that the process has open; left out if the system does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub descriptors: Option<Descriptors>,
     /// How many members there are.
     pub members: Presence,
+    /// How many members there can be.
+    pub members_limit: u64,
     /// Messages of members that were ordered since the start.
     pub ordered: u64,
     /// Messages handed out, counted once for each member that gets them.
@@ -68,6 +73,15 @@ pub struct Presence {
     pub present: u64,
     /// Known, and not connected.
     pub away: u64,
+}
+
+/// Files and connections of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Descriptors {
+    /// How many are open.
+    pub open: u64,
+    /// How many may be; the last few are kept from peers.
+    pub limit: u64,
 }
 
 /// The log on its disk.
@@ -215,12 +229,16 @@ pub struct MembersPage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unready {
+    /// It reads its log, and listens once it has.
+    NotListening,
     /// It was told to stop, or to drain, and takes nothing more in.
     Draining,
     /// The disk is full: messages are refused.
     DiskFull,
     /// A sync of the log has not returned for too long.
     SyncOverdue,
+    /// So many descriptors are in use that the next peer is turned away.
+    NoDescriptor,
     /// One of its threads has ended.
     ThreadGone,
 }
@@ -228,9 +246,11 @@ pub enum Unready {
 impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::NotListening => "not listening",
             Self::Draining => "draining",
             Self::DiskFull => "disk full",
             Self::SyncOverdue => "sync overdue",
+            Self::NoDescriptor => "no descriptor left",
             Self::ThreadGone => "a thread has ended",
         })
     }

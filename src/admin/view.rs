@@ -3,6 +3,7 @@
 //! It is taken from the ACK map and from what the broker counts, so the sequencer never waits for
 //! it; and it is not taken again before it has rested, so that asking often costs little.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
@@ -10,12 +11,12 @@ use std::time::Duration;
 
 use super::members;
 use super::report::{
-    BEHIND, Distribution, Lag, LogSize, Member, MembersPage, MembersQuery, Presence, Status,
-    Unready, lag,
+    BEHIND, Descriptors, Distribution, Lag, LogSize, Member, MembersPage, MembersQuery, Presence,
+    Status, Unready, lag,
 };
 use crate::broker::{self, Outside};
 use crate::core::{MemberStatus, Time};
-use crate::net::Clock;
+use crate::net::{Clock, descriptors};
 use crate::store::LogReader;
 use crate::wire::{Dialect, Name, OrderNumber};
 
@@ -52,11 +53,20 @@ struct Look {
     again: Time,
 }
 
-/// The disk as it was measured.
-#[derive(Default)]
+/// What the system says, as it was asked last.
+#[derive(Clone, Copy, Default)]
 struct Disk {
+    descriptors: Option<Descriptors>,
     size: Option<LogSize>,
     measured: Option<Time>,
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("outside", &self.outside)
+            .finish_non_exhaustive()
+    }
 }
 
 impl View {
@@ -109,7 +119,10 @@ impl View {
             return Some(Unready::DiskFull);
         }
         let is_overdue = log.sync_runs().is_some_and(|runs| runs >= OVERDUE);
-        is_overdue.then_some(Unready::SyncOverdue)
+        if is_overdue {
+            return Some(Unready::SyncOverdue);
+        }
+        descriptors::are_scarce().then_some(Unready::NoDescriptor)
     }
 
     /// One look at everything that is counted. It may take as long as a look at all members, and
@@ -119,6 +132,7 @@ impl View {
         let look = self.look();
         let counters = &look.counters;
         let vitals = &self.outside.vitals;
+        let disk = self.disk();
         let mut lags: Vec<u64> = (look.members.iter())
             .filter(|member| member.present)
             .filter_map(|member| lag(member, look.next))
@@ -131,13 +145,15 @@ impl View {
             next_order: look.next.0,
             oldest_order: self.extent().start.0,
             connections: vitals.connections(),
+            descriptors: disk.descriptors,
             members: presence(&look.members),
+            members_limit: vitals.members_limit() as u64,
             ordered: counters.ordered,
             delivered: counters.delivered,
             repeated: counters.repeated,
             retransmitted: counters.resent,
             refused: counters.refused.clone(),
-            log: self.disk().map(|size| LogSize {
+            log: disk.size.map(|size| LogSize {
                 full: vitals.log.is_full(),
                 ..size
             }),
@@ -186,22 +202,24 @@ impl View {
         shown
     }
 
-    /// The disk, measured now or a moment ago. While one caller waits for a disk that hangs, the
-    /// others are told nothing of it.
-    fn disk(&self) -> Option<LogSize> {
-        let data = self.data.as_deref()?;
+    /// What the system says, asked now or a moment ago. While one caller waits for a disk that
+    /// hangs, the others are told nothing.
+    fn disk(&self) -> Disk {
         let mut disk = match self.disk.try_lock() {
             Ok(disk) => disk,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
+            Err(TryLockError::WouldBlock) => return Disk::default(),
         };
         let now = self.clock.now();
         let is_fresh = |at: Time| now.since(at) < DISK_EVERY;
         if !disk.measured.is_some_and(is_fresh) {
-            disk.size = measure(data);
+            disk.descriptors = descriptors::open()
+                .zip(descriptors::limit())
+                .map(|(open, limit)| Descriptors { open, limit });
+            disk.size = self.data.as_deref().and_then(measure);
             disk.measured = Some(self.clock.now());
         }
-        disk.size
+        *disk
     }
 }
 

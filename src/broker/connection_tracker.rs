@@ -17,10 +17,10 @@ use super::monitor::{MonitorEvent, RouterMonitor};
 use super::rate::Rate;
 use super::turned_away::TurnedAway;
 use super::zap::ZapHandler;
-use crate::core::{Proof, Route, Undelivered};
+use crate::core::{Proof, Route, Time, Undelivered};
 use crate::net::peer::{self, Peer, Place};
 use crate::net::polled_socket::PolledSocket;
-use crate::net::{Clock, SocketError};
+use crate::net::{Clock, SocketError, descriptors};
 
 /// Counts peers whose key is not on the access list.
 const UNKNOWN: Reason = Reason {
@@ -32,11 +32,18 @@ const TOO_MANY: Reason = Reason {
     counted: "too_many_connections",
     said: "too many connections from there within a second",
 };
+/// Counts connections for which there is no descriptor.
+const NO_DESCRIPTOR: Reason = Reason {
+    counted: "no_descriptor",
+    said: "too many files are open: ulimit -n, or LimitNOFILE= in systemd, allows more",
+};
 /// Counts connections that have sent nothing for too long.
 const SILENT: Reason = Reason {
     counted: "silent_connection",
     said: "it has connected and says nothing, or its routing id is in use",
 };
+/// How often it is said that descriptors are used up soon.
+const SAY_AGAIN: Duration = Duration::from_mins(10);
 /// What is said of a handshake that breaks the protocol.
 const WRONG: &str = "its handshake is wrong: its keys or the broker's key that it was given do \
                      not fit, or it does not speak ZeroMQ";
@@ -71,6 +78,8 @@ pub(super) struct ConnectionTracker {
     turned_away: TurnedAway,
     /// Why the handshake of the connection that ends next has failed.
     failed: Option<&'static str>,
+    /// When it was last said that descriptors are used up soon.
+    scarcity: Option<Time>,
     /// The newest number that was given to a connection; they begin at 1.
     newest: u64,
     clock: Clock,
@@ -87,6 +96,7 @@ impl ConnectionTracker {
             rate: Rate::new(bounds.a_second),
             turned_away: TurnedAway::default(),
             failed: None,
+            scarcity: None,
             newest: 0,
             clock: Clock::start(),
             news: Vec::new(),
@@ -158,15 +168,33 @@ impl ConnectionTracker {
                     let now = self.clock.now();
                     self.connections.accepted(now, descriptor, peer);
                     let host = peer.and_then(|peer| peer.place.host());
-                    if !self.rate.admits(now, host)
-                        && let Some(peer) = peer
-                    {
-                        self.cut([(descriptor, peer)], TOO_MANY);
+                    let refused = self.refuses(now, host, descriptor);
+                    if let (Some(reason), Some(peer)) = (refused, peer) {
+                        self.cut([(descriptor, peer)], reason);
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Why a connection is not to stay.
+    fn refuses(&mut self, now: Time, host: Option<IpAddr>, descriptor: RawFd) -> Option<Reason> {
+        if let Some((used, limit)) = descriptors::nearly_used_up(descriptor)
+            && self
+                .scarcity
+                .is_none_or(|said| now.since(said) >= SAY_AGAIN)
+        {
+            self.scarcity = Some(now);
+            log::warn!(
+                "{used} of {limit} files are open: soon peers are turned away; raise ulimit -n, \
+                 or LimitNOFILE= in systemd"
+            );
+        }
+        if descriptors::is_reserved(descriptor) {
+            return Some(NO_DESCRIPTOR);
+        }
+        (!self.rate.admits(now, host)).then_some(TOO_MANY)
     }
 
     fn ended(&mut self, descriptor: RawFd) {
@@ -185,13 +213,14 @@ impl ConnectionTracker {
     }
 
     /// Counts a connection over plain TCP, and says whether it may stay.
-    pub(super) fn admits(&mut self, peer: Option<SocketAddr>) -> bool {
+    pub(super) fn admits(&mut self, peer: Option<SocketAddr>, descriptor: Option<RawFd>) -> bool {
         let host = peer.map(|peer| peer.ip());
-        if self.rate.admits(self.clock.now(), host) {
+        let now = self.clock.now();
+        let Some(reason) = self.refuses(now, host, descriptor.unwrap_or_default()) else {
             return true;
-        }
+        };
         let who = peer.map_or_else(|| Place::Unknown, Place::Tcp);
-        self.turn_away(host, &who, TOO_MANY);
+        self.turn_away(host, &who, reason);
         false
     }
 

@@ -170,6 +170,10 @@ impl Driver {
         }
         self.round.loads.extend(loads);
         self.load()?;
+        if !events.is_empty() {
+            let counters = self.commits.machine().counters();
+            (self.vitals).warn_of_members(counters.joined, counters.left);
+        }
         self.round.events.write(now.time, events);
         self.round.operators.answer(replies);
         if drained && !self.signals.stop.swap(true, Ordering::SeqCst) {

@@ -102,7 +102,7 @@ impl Broker {
         let in_process = InProcess::new(inbound_in.clone());
         let (living, token) = Watch::over(3 + usize::from(auth.is_some()));
         let rounds = Arc::new(AtomicU64::new(0));
-        let vitals = Vitals::of(opened.log.figures());
+        let vitals = Vitals::of(&opened, config.limits.members);
         let (reloads, asked) = bounded(1);
         let handles = Handles {
             in_process: in_process.clone(),

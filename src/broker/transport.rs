@@ -172,7 +172,8 @@ impl Transport {
             return Ok(Some(Arrival::Disconnected { id }));
         }
         let address = peer_address(&mut bytes);
-        if !self.tracker.admits(address) {
+        let descriptor = descriptor_of(&mut bytes);
+        if !self.tracker.admits(address, descriptor) {
             // Nothing more is heard of a connection that is closed from this side.
             let route = Route {
                 transport: Kind::Tcp,

@@ -5,6 +5,7 @@ pub mod key_file;
 
 mod address;
 mod clock;
+pub(crate) mod descriptors;
 mod error;
 mod keys;
 pub(crate) mod libzmq;

@@ -200,6 +200,11 @@ impl Medium for Disk {
         STARTED.elapsed()
     }
 
+    fn free_bytes(&self) -> Option<u64> {
+        let system = rustix::fs::statvfs(&self.home.path).ok()?;
+        Some(system.f_bavail.saturating_mul(system.f_frsize))
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         match &self.home.owned {
             Some(owned) => owned.directory.sync_all(),

@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::Error;
 use super::chores::{Done, Next, State, Task};
 use super::filling::fill;
+use super::foresight::Foresight;
 use super::medium::{File, Medium};
 use super::segment::FILLING;
 use super::shortage::Shortage;
@@ -34,6 +35,7 @@ struct Shared {
     medium: Arc<dyn Medium>,
     state: Mutex<State>,
     changed: Condvar,
+    foresight: Foresight,
 }
 
 /// The handle to the work.
@@ -49,6 +51,7 @@ impl Maintenance {
             medium,
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
+            foresight: Foresight::default(),
         });
         let thread = if run == Run::Background {
             let worker = Arc::clone(&shared);
@@ -232,7 +235,10 @@ impl Shared {
     fn run(&self, task: Task, is_over: &dyn Fn() -> bool) -> Done {
         let (result, doing, name) = match &task {
             Task::Fill(bytes) => match fill(&*self.medium, *bytes, is_over) {
-                Ok(file) => return Done::Filled(file, *bytes),
+                Ok(file) => {
+                    self.foresight.made(&*self.medium, *bytes);
+                    return Done::Filled(file, *bytes);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => return Done::Well,
                 Err(error) => (Err(error), "prepare", FILLING.to_owned()),
             },

@@ -42,6 +42,11 @@ pub trait Medium: Send + Sync {
     /// Time that has passed since some moment, on a clock that does not jump.
     fn uptime(&self) -> Duration;
 
+    /// Bytes that can still be written to it; `None` if it does not say.
+    fn free_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Makes the files' names safe.
     fn sync_directory(&self) -> io::Result<()>;
 }

@@ -8,7 +8,7 @@
 //!  begin      a segment's head and name    retention what is kept
 //!  syncing    syncs beside the messages
 //!  segment    a file's header and name     mark      what proves that bytes had been synced
-//!  figures    syncs, batches, space: to look at
+//!  figures    syncs, batches, space: to look at    foresight  the medium will be full
 //!
 //!  from outside, beside a broker:
 //!  inspect    is a log whole?              dump      what is in it
@@ -37,6 +37,7 @@ mod error;
 mod figures;
 mod file_log;
 mod filling;
+mod foresight;
 mod inspect;
 mod log;
 mod maintenance;

@@ -45,6 +45,12 @@ pub const METRICS: &[(&str, &str)] = &[
     ("orden_members", "Members by presence and dialect"),
     ("orden_connections", "Connections of the broker's sockets"),
     (
+        "orden_descriptors",
+        "Files and connections that the process has open",
+    ),
+    ("orden_descriptors_limit", "How many it may have open"),
+    ("orden_members_limit", "How many members there can be"),
+    (
         "orden_members_behind",
         "Present members that are at least 1000 messages behind",
     ),
@@ -120,6 +126,11 @@ impl Collector for Figures {
             },
         )?;
         out.gauge("connections", status.connections)?;
+        if let Some(descriptors) = status.descriptors {
+            out.gauge("descriptors", descriptors.open)?;
+            out.gauge("descriptors_limit", descriptors.limit)?;
+        }
+        out.gauge("members_limit", status.members_limit)?;
         out.gauge("members_behind", status.behind)?;
         if let Some(lag) = status.lag {
             let quantiles = [

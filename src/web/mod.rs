@@ -4,6 +4,7 @@
 //!  server    one thread, its connections and limits   access    hosts, origins, the token
 //!  routes    which address is answered by what         answer    how answers are made
 //!  seam      what is needed of a broker                wiring    the broker that there is
+//!  door      the site, once the broker listens
 //!  messages  GET /messages: a request and its start    stream    the log, line by line
 //!  posting   POST /messages: the task                  poster    its machine, session by session
 //!  metrics   Prometheus                                page      the page's files
@@ -16,6 +17,7 @@
 mod access;
 mod answer;
 mod contents;
+mod door;
 mod io;
 mod messages;
 pub mod metrics;

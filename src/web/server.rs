@@ -13,10 +13,11 @@ use hyper_util::rt::TokioTimer;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener as Listener, TcpStream};
 use tokio::runtime::{self, Runtime};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::access::Access;
+use super::door::Door;
 use super::io::Io;
 use super::routes::Site;
 use super::{CONNECTIONS, Config, Error, Wiring};
@@ -43,6 +44,8 @@ pub struct Bound {
 /// A server that runs in a thread of its own; it ends when it is dropped.
 #[derive(Debug)]
 pub struct Web {
+    /// Takes the broker, once there is one.
+    broker: Option<oneshot::Sender<Arc<View>>>,
     /// Its end tells the thread to stop.
     stop: Option<watch::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -69,13 +72,12 @@ impl Bound {
         self.address
     }
 
-    /// Starts to serve what there is to see of a broker.
+    /// Starts to serve: health and that nothing listens yet, until [`Web::show`].
     ///
     /// # Errors
     /// When a host is none, or the thread cannot be started.
-    pub fn serve(self, config: Config, view: Arc<View>) -> Result<Web, Error> {
+    pub fn serve(self, config: Config) -> Result<Web, Error> {
         let access = Access::new(&config, self.address)?;
-        let wiring = Arc::new(Wiring::new(view));
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -83,9 +85,10 @@ impl Bound {
             .thread_name("http-blocking")
             .build()?;
         let (stop, stopped) = watch::channel(());
+        let (broker, shown) = oneshot::channel();
         let listener = self.listener;
         let thread = Thread::new().name("http".into()).spawn(move || {
-            let served = runtime.block_on(run(listener, wiring, access, config, stopped));
+            let served = runtime.block_on(run(listener, shown, access, config, stopped));
             if let Err(error) = served {
                 log::error!("http: {error}");
             }
@@ -93,9 +96,20 @@ impl Bound {
             Runtime::shutdown_background(runtime);
         })?;
         Ok(Web {
+            broker: Some(broker),
             stop: Some(stop),
             thread: Some(thread),
         })
+    }
+}
+
+impl Web {
+    /// From now on serves what there is to see of a broker.
+    pub fn show(&mut self, view: Arc<View>) {
+        if let Some(broker) = self.broker.take() {
+            // A thread that has ended has said so.
+            broker.send(view).ok();
+        }
     }
 }
 
@@ -111,17 +125,25 @@ impl Drop for Web {
 
 async fn run(
     listener: TcpListener,
-    wiring: Arc<Wiring>,
+    mut shown: oneshot::Receiver<Arc<View>>,
     access: Access,
     config: Config,
     mut stopped: watch::Receiver<()>,
 ) -> std::io::Result<()> {
     let listener = Listener::from_std(listener)?;
-    let site = Arc::new(Site::new(wiring, access, &config, stopped.clone()));
+    let door = Arc::new(Door::default());
+    let mut access = Some(access);
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            Ok(view) = &mut shown, if access.is_some() => {
+                if let Some(access) = access.take() {
+                    let wiring = Arc::new(Wiring::new(view));
+                    door.open(Arc::new(Site::new(wiring, access, &config, stopped.clone())));
+                }
+                continue;
+            }
             // It never changes: its sender is gone.
             _ = stopped.changed() => break,
         };
@@ -129,19 +151,19 @@ async fn run(
             Ok((stream, _)) => stream,
             Err(error) => {
                 // No descriptor is left, most likely: some will be.
-                site.refused("http_accept", &error.to_string());
+                door.refused("http_accept", &error.to_string());
                 sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
             turn_away(&stream);
-            site.refused("http_connections", "64 connections are open");
+            door.refused("http_connections", "64 connections are open");
             continue;
         };
-        let (site, stopped) = (Arc::clone(&site), stopped.clone());
+        let (door, stopped) = (Arc::clone(&door), stopped.clone());
         tokio::spawn(async move {
-            serve(stream, site, stopped).await;
+            serve(stream, door, stopped).await;
             drop(place);
         });
     }
@@ -153,20 +175,20 @@ async fn run(
 }
 
 /// Answers the requests of one connection.
-async fn serve(stream: TcpStream, site: Arc<Site>, mut stopped: watch::Receiver<()>) {
+async fn serve(stream: TcpStream, door: Arc<Door>, mut stopped: watch::Receiver<()>) {
     let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else {
         return; // It is gone already.
     };
     if let Err(error) = prepare(&stream) {
-        site.refused("http_accept", &error.to_string());
+        door.refused("http_accept", &error.to_string());
         return;
     }
     let begun = Arc::new(AtomicBool::new(false));
-    let (answering, beginning) = (Arc::clone(&site), Arc::clone(&begun));
+    let (answering, beginning) = (Arc::clone(&door), Arc::clone(&begun));
     let service = service_fn(move |request| {
         beginning.store(false, Ordering::Relaxed);
-        let site = Arc::clone(&answering);
-        async move { Ok::<_, Infallible>(site.answer(request, peer, local).await) }
+        let door = Arc::clone(&answering);
+        async move { Ok::<_, Infallible>(door.answer(request, peer, local).await) }
     });
     let mut connection = std::pin::pin!(
         http1::Builder::new()
@@ -186,7 +208,7 @@ async fn serve(stream: TcpStream, site: Arc<Site>, mut stopped: watch::Receiver<
         && (error.is_parse() || error.is_timeout())
         && begun.load(Ordering::Relaxed)
     {
-        site.refused("http_head", &format!("{peer}: {error}"));
+        door.refused("http_head", &format!("{peer}: {error}"));
     }
 }
 

@@ -76,6 +76,8 @@ fn the_disk_is_full() {
             );
             pause(Duration::from_secs(1));
             assert!(stage.broker().is_alive(), "a full disk is no end");
+            // It was said before it bit.
+            assert!(stage.broker_says().contains("room for "));
             fs::remove_file(&filler).expect("it is there");
         });
     }

@@ -1,5 +1,8 @@
 //! `GET /readyz`: what it says while the broker cannot do its work, and that it takes it back.
 
+use std::net::TcpStream;
+use std::thread;
+
 use orden_kit::disk_faults::DiskFaults;
 use orden_kit::poll;
 use orden_kit::programs::broker::Broker;
@@ -86,4 +89,61 @@ fn connections_are_counted_until_they_end() {
     is("1");
     drop(eva);
     is("0");
+}
+
+#[test]
+fn probes_are_answered_before_the_log_was_read() {
+    let faults = DiskFaults::new();
+    let broker = Broker::start_with(HTTP, faults.environment());
+    let http = broker.http_address().to_owned();
+    let peer = Peer::join(&broker, "ana", None);
+    peer.say("ana: hola");
+    peer.hear_until("ana: hola");
+    let stopped = broker.kill();
+    faults.set(&["read * .segment delay 3000 once"]);
+    let starting = thread::spawn(move || stopped.start());
+    poll(|| TcpStream::connect(&http).ok(), "the address");
+    let early = get(&http, "/readyz");
+    assert_eq!((early.status, early.text()), (503, "not listening\n"));
+    assert_eq!(get(&http, "/healthz").text(), "ok\n");
+    let status = get(&http, "/status");
+    assert_eq!(
+        (status.status, status.json()["error"].as_str()),
+        (503, Some("not_listening"))
+    );
+    assert!(!starting.is_finished(), "it listens already");
+    let broker = starting.join().unwrap();
+    await_readiness(&broker, "ready");
+}
+
+#[test]
+fn descriptors_are_kept_from_peers_before_there_are_none() {
+    let broker = Broker::start(HTTP);
+    let ana = Peer::join(&broker, "ana", None);
+    ana.say("ana: hola");
+    ana.hear_until("ana: hola");
+    broker.limit_descriptors(broker.usage().descriptors + 20);
+    await_readiness(&broker, "ready");
+    let others: Vec<_> = (0..80)
+        .map(|_| TcpStream::connect(broker.address()).unwrap())
+        .collect();
+    broker
+        .program()
+        .complaint(0, "files are open: soon peers are turned away");
+    broker
+        .program()
+        .complaint(0, "too many files are open: ulimit -n");
+    broker.await_refused("no_descriptor", 1);
+    await_readiness(&broker, "no descriptor left");
+    let open: u64 = value(&broker, "orden_descriptors ").parse().unwrap();
+    let limit: u64 = value(&broker, "orden_descriptors_limit ").parse().unwrap();
+    assert!(open < limit && open + 10 > limit, "{open} of {limit}");
+    // Who is in is served.
+    ana.say("ana: still here");
+    ana.hear_until("ana: still here");
+    drop(others);
+    await_readiness(&broker, "ready");
+    let bea = Peer::join(&broker, "bea", None);
+    bea.say("bea: in");
+    bea.hear_until("bea: in");
 }
