@@ -4,6 +4,7 @@
 
 mod bench;
 mod client;
+mod compatibility;
 mod control;
 mod crash;
 mod disk;

@@ -1,6 +1,7 @@
 //! Peers of the binary and the JSON dialect, and whatever else a DEALER can send.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use orden::wire::rendering::Parts;
 use orden::wire::{Acked, Dialect, OrderNumber, binary, dialect_of, json};
@@ -148,6 +149,13 @@ impl Dealer {
     pub fn receive(&self) -> Vec<Vec<u8>> {
         let frames = self.socket.recv_multipart(0);
         frames.unwrap_or_else(|error| panic!("{} hears nothing: {error}", self.name))
+    }
+
+    /// As `receive`, if something comes within this time.
+    pub fn receive_within(&self, time: Duration) -> Option<Vec<Vec<u8>>> {
+        let time = i64::try_from(time.as_millis()).expect("it is short");
+        let comes = self.socket.poll(zmq::POLLIN, time).expect("a socket");
+        (comes > 0).then(|| self.receive())
     }
 
     /// What comes next, again or not; nothing is acknowledged.

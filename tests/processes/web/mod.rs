@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
-mod asking;
+pub(crate) mod asking;
 mod hostile;
 mod looks;
 mod metrics;
