@@ -60,6 +60,10 @@ class Scene:
         self.settings.refuse_unknown = True
         self.remake()
 
+    def do_life(self, rest):
+        self.settings.life = int(rest)
+        self.remake()
+
     def do_publish_only(self, _):
         self.settings.receive = False
         self.remake()
@@ -243,7 +247,11 @@ def frame_shown(frame):
         shown = f"hello {frame[24 : 24 + length].decode()} {STARTS[start]}"
         shown += f" {number}" if start >= _wire.AT else ""
         shown += "" if options & 1 else " publish-only"
-        return shown + (f" log={log_id}" if log_id else "")
+        shown += f" log={log_id}" if log_id else ""
+        if options & 2:
+            life, number = struct.unpack_from(">QI", frame, 24 + length)
+            shown += f" attempt={life}.{number}"
+        return shown
     if kind == _wire.PUBLISH:
         count, first = struct.unpack_from(">IQ", frame, 4)
         texts, at = [], 16

@@ -54,7 +54,12 @@ def test_chat(broker):
         tell(ana, "are you there?")
         assert ana_sees.next() == "4 ana: are you there?"
         with running(EXAMPLES / "chat.py", broker.address, "bea", **PIPES) as bea:
-            assert Lines(bea.stdout).next() == "4 ana: are you there?"
+            bea_sees = Lines(bea.stdout)
+            line = bea_sees.next()
+            if line.startswith("3 "):
+                # She may have left before that was counted as processed.
+                line = bea_sees.next()
+            assert line == "4 ana: are you there?"
             bea.stdin.close()
             bea.wait(PATIENCE)
         ana.stdin.close()

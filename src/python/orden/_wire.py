@@ -44,10 +44,12 @@ MESSAGE_LEN = 4
 
 _LARGEST = 2**64 - 1
 _HELLO_RECEIVE = 1
+_HELLO_ATTEMPT = 2
 _GOODBYE_STAY = 1
 _WELCOME_KNOWN = 1
 
 _HELLO = struct.Struct(">4B B H B Q Q")
+_ATTEMPT = struct.Struct(">Q I")
 _PUBLISH = struct.Struct(">4B I Q")
 _LENGTH = struct.Struct(">I")
 _ACK = struct.Struct(">4B I Q")
@@ -120,13 +122,27 @@ class Messages(NamedTuple):
 Heard = Welcome | list[Run] | Refusal | Goodbye | Ping | Pong | Messages
 
 
-def hello(name: bytes, start: Start, *, receive: bool, log_id: int) -> bytes:
+class Attempt(NamedTuple):
+    """Which connection of which client a hello was said on.
+
+    Among several brokers a hello can be ordered after one that the same client said later.
+    """
+
+    life: int
+    """Drawn at random by each client when it begins."""
+    number: int
+    """Which of its connections this is, from 1."""
+
+
+def hello(
+    name: bytes, start: Start, *, receive: bool, log_id: int, attempt: Attempt | None = None
+) -> bytes:
     """Open the session of a name, or go on with it."""
-    options = _HELLO_RECEIVE if receive else 0
+    options = (_HELLO_RECEIVE if receive else 0) | (_HELLO_ATTEMPT if attempt else 0)
     head = _HELLO.pack(
         MAGIC, VERSION, HELLO, options, start.kind, 0, len(name), start.number, log_id
     )
-    return head + name
+    return head + name + (_ATTEMPT.pack(*attempt) if attempt else b"")
 
 
 def publish(first: int, payloads: list[bytes]) -> bytes:

@@ -30,7 +30,7 @@ from orden._machine.events import (
 from orden._machine.publishing import Publishing
 from orden._machine.receiver import DUE, Receiver
 from orden._machine.settings import Limits, Retry, Settings
-from orden._wire import RESUME, Start
+from orden._wire import RESUME, Attempt, Start
 
 
 class Phase(Enum):
@@ -73,6 +73,8 @@ class Conversation:
         self.session: Session | None = None
         self.heard = 0
         """When the broker was last heard, or its connection made."""
+        self._connections = 0
+        """How many connections it has had."""
         self.is_pong_due = False
         self.leaving: bytes | None = None
         """The goodbye to say, once told to leave."""
@@ -95,6 +97,7 @@ class Conversation:
         if self.phase is Phase.ENDED:
             return
         self.heard = now
+        self._connections += 1
         self._greet(now)
 
     def disconnected(self, now: int) -> None:
@@ -187,7 +190,12 @@ class Conversation:
         if session is not None:
             # It knows what is processed; what was only handed out could be lost with us.
             start, log_id = Start(RESUME, session.receiver.processed), session.log_id
-        return _wire.hello(settings.name, start, receive=settings.receive, log_id=log_id)
+        attempt = None
+        if settings.life is not None:
+            attempt = Attempt(settings.life, self._connections)
+        return _wire.hello(
+            settings.name, start, receive=settings.receive, log_id=log_id, attempt=attempt
+        )
 
     def greet_again(self, now: int) -> None:
         """Tell the broker again where we are, as it disagrees; but not twice in a moment."""

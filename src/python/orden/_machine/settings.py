@@ -32,6 +32,9 @@ class Settings:
     """Whether the application says what is processed; otherwise what is handed out is."""
     first_sequence: int | None = None
     """The client sequence of the first message; None: the one after the session's last."""
+    life: int | None = None
+    """Drawn at random, if it may meet several brokers of one order: with the number of its
+    connection it tells a hello of its own that is ordered late."""
 
 
 @dataclass
