@@ -88,14 +88,14 @@ impl Sequencer {
     /// that is on its way.
     fn part(&mut self, now: Now, route: &Route, dialect: Dialect, why: Rejection, about: About) {
         let Rejection { code, detail, text } = why;
-        if dialect == Dialect::Native {
-            let refusal = Refusal { code, detail, text };
-            self.answer(route, refusal.encode(), about);
+        // The others have no word to wait for: who comes next under the routing id is not to be
+        // taken for this connection.
+        if dialect != Dialect::Native || route.transport == Transport::Tcp {
+            return self.closes.push(route.clone());
         }
-        match route.transport {
-            Transport::Zmq => self.close_after_refusal(now, route.clone()),
-            Transport::Tcp => self.closes.push(route.clone()),
-        }
+        let refusal = Refusal { code, detail, text };
+        self.answer(route, refusal.encode(), about);
+        self.close_after_refusal(now, route.clone());
     }
 
     /// The broker goes out of service. Asked again, it keeps to the earlier end.

@@ -23,6 +23,10 @@ struct Reader {
     /// Whether the session that `end` belongs to has ended: what its process is still given does
     /// not count for the next one.
     is_gone: bool,
+    /// Where the broker began with the session after that, once it has.
+    anew: Option<u64>,
+    /// Whether the broker's own cursors are seen at all.
+    has_cursor: bool,
     /// Everything before was given up for it, since it is no longer kept.
     trimmed: u64,
     /// The client sequences that it waits to hear of.
@@ -74,7 +78,16 @@ impl Deliveries {
                 reader.next = reader.next.max(Some(*to));
                 reader.end = reader.end.max(Some(*to));
             }
-            Event::Gone { who } => self.reader(who).is_gone = true,
+            Event::Gone { who } => {
+                let reader = self.reader(who);
+                reader.is_gone = true;
+                reader.anew = None;
+            }
+            Event::Cursor { who, floor, .. } => {
+                let reader = self.reader(who);
+                reader.has_cursor = true;
+                reader.anew.get_or_insert(*floor);
+            }
             Event::Trims { who, to } => self.reader(who).trimmed = *to,
             Event::Floor { who, floor } => {
                 let end = self.reader(who).end;
@@ -128,7 +141,9 @@ impl Reader {
         // If the first welcome of a new session was lost, the next one says that it goes on.
         if !resumed || self.is_gone {
             self.end = None;
-            self.is_gone = false;
+            // A welcome to the session that has ended may still come.
+            let is_late = self.has_cursor && self.anew.is_none_or(|anew| begin < anew);
+            self.is_gone &= is_late;
         }
         // One that knows where it was is told what it misses.
         let next = self.next.or(self.end.map(|end| end.max(self.trimmed)));

@@ -251,12 +251,10 @@ impl Network {
             transport: up.transport,
             key,
         };
-        // ROUTER_HANDOVER: who comes last has the routing id. What the other connection still
-        // brings is nobody's.
+        // ROUTER_HANDOVER: who comes last has the routing id.
         if let Some(before) = self.routes.insert(route, connection) {
             self.cut(before, false, false, queue);
-            let up = &mut self.connections[before].up;
-            up.limit = Some(up.arrived);
+            self.stop_hearing(before);
         }
         for frame in waiting {
             self.send_up(socket, frame, queue);
@@ -303,8 +301,9 @@ impl Network {
         self.clogged = 0;
         for (connection, link) in self.connections.iter().enumerate() {
             if link.is_cut {
-                queue.add(queue.now(), Happening::BrokerNotices(connection));
-                queue.add(queue.now(), Happening::PeerNotices(connection));
+                let (up, down) = (link.up.last, link.down.last);
+                queue.add(up.max(queue.now()), Happening::BrokerNotices(connection));
+                queue.add(down.max(queue.now()), Happening::PeerNotices(connection));
             }
         }
     }
@@ -357,11 +356,18 @@ impl Network {
         (!living.is_empty()).then(|| living[self.dice.below(living.len())].0)
     }
 
-    /// Closes the connection that the broker calls so.
+    /// Closes the connection that the broker calls so: it reads nothing more from it.
     pub(crate) fn close_route(&mut self, transport: Transport, key: &[u8], queue: &mut Queue) {
         if let Some(connection) = self.routes.remove(&(transport, key.to_vec())) {
             self.cut(connection, true, false, queue);
+            self.stop_hearing(connection);
         }
+    }
+
+    /// What a connection still brings is nobody's.
+    fn stop_hearing(&mut self, connection: ConnectionId) {
+        let up = &mut self.connections[connection].up;
+        up.limit = Some(up.arrived);
     }
 
     /// What the broker calls a socket's next connection.

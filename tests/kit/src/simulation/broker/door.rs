@@ -53,11 +53,10 @@ impl Door {
         let said = match &message {
             ClientMessage::Hello(hello) => {
                 let name = String::from_utf8_lossy(hello.name.as_bytes()).into_owned();
-                self.names.insert(packet.id.to_vec(), name.clone());
-                if hello.start == Start::Beginning {
-                    // The answer to the first one may still be under way.
-                    let asked = self.asked_for_all.entry(packet.id.to_vec());
-                    asked.or_insert(oldest);
+                let before = self.names.insert(packet.id.to_vec(), name.clone());
+                // Which of several hellos a welcome answers is not known.
+                if before.is_none() && hello.start == Start::Beginning {
+                    self.asked_for_all.insert(packet.id.to_vec(), oldest);
                 } else {
                     self.asked_for_all.remove(packet.id);
                 }

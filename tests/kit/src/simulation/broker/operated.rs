@@ -59,6 +59,8 @@ impl Operated {
                 let machine = instruct(now, commits, instruction)?;
                 if status(machine, name).is_none() {
                     self.ended.insert(name.to_string());
+                    // The client may hear of it, and the broker crash right after that.
+                    stage.ended_sessions.insert(name.to_string());
                 }
             }
             Instruction::Drain(patience) => {

@@ -17,8 +17,9 @@ use crate::simulation::stage::Stage;
 /// broker go on too far; the dialect has no word for that.
 const PATIENCE: u32 = 30;
 
-/// Looks in a row without anything new, after which a person starts a program without a name anew:
-/// the broker may have forgotten it, and cannot tell it.
+/// Looks in a row without anything new, after which a person starts a program anew: the broker may
+/// have forgotten one without a name, or refused one while it went out of service, and cannot tell
+/// it.
 const LOOKS_IN_VAIN: u32 = 3;
 
 /// See the module.
@@ -107,7 +108,9 @@ impl Fixed {
             }
             // Nobody comes back to a routing id that libzmq has made up.
             Incident::Down(_) if !self.named => self.restart(stage),
-            Incident::IsLookedAt if !self.named => self.is_looked_at(stage),
+            Incident::IsLookedAt if !self.named || self.expected.is_none() => {
+                self.is_looked_at(stage);
+            }
             Incident::Starts
             | Incident::Down(_)
             | Incident::SaysGoodbye
