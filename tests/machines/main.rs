@@ -6,6 +6,7 @@
 mod admission;
 mod checker;
 mod crowd;
+mod documents;
 mod failed_reads;
 mod fuzz;
 mod libzmq;
