@@ -1,12 +1,15 @@
 //! What the command lines of all three programs have in common.
 
 use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::LazyLock;
 
 use clap::builder::Resettable;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, Command, Parser};
+use clap_complete::Shell;
 use orden::net::Libzmq;
 
 /// How help looks on a terminal.
@@ -27,12 +30,26 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// For .packaging/artefacts alone, so no help shows it: `--write-pages DIR`.
+const PAGES: &str = "--write-pages";
+
 /// Reads the command line. What it does not allow is said on stderr, and the process is to exit
 /// with 1; what it asks to be told, help or the version, on stdout, with 0.
 pub(crate) fn parse<C: Parser>() -> Result<C, ExitCode> {
     let mut command = without_empty_variables(C::command()).long_version(VERSION.as_str());
+    let mut arguments = std::env::args_os().skip(1);
+    let first = arguments.next();
+    if let (true, Some(folder)) = (
+        first.as_deref() == Some(OsStr::new(PAGES)),
+        arguments.next(),
+    ) {
+        return Err(match write_pages(command, Path::new(&folder)) {
+            Ok(()) => ExitCode::SUCCESS,
+            // The code is all that a build asks for.
+            Err(_) => ExitCode::from(3),
+        });
+    }
     // Of a subcommand, the variables of other flags are none of its business.
-    let first = std::env::args_os().nth(1);
     if first.is_some_and(|first| command.find_subcommand(&first).is_some()) {
         command = command.mut_args(|arg| arg.env(Resettable::Reset));
     }
@@ -43,6 +60,18 @@ pub(crate) fn parse<C: Parser>() -> Result<C, ExitCode> {
         error.print().ok();
         ExitCode::from(u8::from(error.use_stderr()))
     })
+}
+
+/// Writes what a package brings beside the program: a man page for it and each of its commands, and
+/// what shells need to complete its command line.
+fn write_pages(mut command: Command, folder: &Path) -> io::Result<()> {
+    let name = command.get_name().to_owned();
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        clap_complete::generate_to(shell, &mut command, &name, folder)?;
+    }
+    // The long form of the version is about this build, and would be part of the page's title.
+    let command = command.long_version(Resettable::Reset);
+    clap_mangen::generate_to(command, folder)
 }
 
 /// An environment variable that is empty counts as not set: that is how a compose file or a

@@ -122,6 +122,26 @@ fn the_first_line_of_the_log_says_what_serves() {
 }
 
 #[test]
+fn pages_for_packages_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for program in ["orden-broker", "orden-client", "orden-bench"] {
+        let mut command = orden_kit::programs::command(program);
+        let end = run(command.arg("--write-pages").arg(folder.path()));
+        assert!(end.success(), "{}", end.complaint);
+        let page = fs::read_to_string(folder.path().join(format!("{program}.1"))).unwrap();
+        assert!(page.contains(".SH OPTIONS"), "{page}");
+        for completions in [
+            format!("{program}.bash"),
+            format!("_{program}"),
+            format!("{program}.fish"),
+        ] {
+            assert!(folder.path().join(&completions).exists(), "{completions}");
+        }
+    }
+    assert!(folder.path().join("orden-broker-log-dump.1").exists());
+}
+
+#[test]
 fn a_directory_has_one_broker() {
     let broker = Broker::start(&[]);
     let data = broker.data().to_str().unwrap();
