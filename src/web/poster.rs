@@ -327,6 +327,7 @@ fn hello(name: &Name) -> Vec<u8> {
         name: name.clone(),
         start: Start::Now,
         receive: false,
+        observe: false,
         log_id: LogId(0),
         attempt: None,
     }

@@ -50,6 +50,7 @@ impl Stage {
             name: Name::new(id).unwrap(),
             start: Start::Now,
             receive,
+            observe: false,
             log_id: LogId(0),
             attempt: None,
         };

@@ -57,6 +57,7 @@ impl Stage {
             log_id: LogId(0),
             receive: true,
             attempt: None,
+            observe: false,
         };
         self.says(id, Some(proof), &hello.encode())
     }

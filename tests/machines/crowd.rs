@@ -49,6 +49,7 @@ impl Stage {
             receive,
             log_id: LogId(0),
             attempt: None,
+            observe: false,
         };
         self.says(id, &hello.encode())
     }

@@ -26,6 +26,7 @@ fn what_could_not_be_read_is_asked_for_again_although_nothing_else_happens() {
         name: Name::new(b"ana").unwrap(),
         start: Start::Beginning,
         receive: true,
+        observe: false,
         log_id: LogId(0),
         attempt: None,
     };

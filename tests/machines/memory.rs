@@ -62,6 +62,7 @@ impl Stage {
             name: Name::new(name.as_bytes()).unwrap(),
             start,
             receive,
+            observe: false,
             log_id: LogId(0),
             attempt: None,
         };

@@ -33,6 +33,7 @@ orden_kit::scripts! {
     native_peer_gone
     native_resumes
     native_window
+    observer
     operator_drains
     operator_ends
     operator_kicks
@@ -41,6 +42,7 @@ orden_kit::scripts! {
     peer_gone
     ping
     probe
+    probe_of_a_port
     program_restarts
     progress_stops_resends
     publish_only

@@ -29,7 +29,8 @@ def written(kind, fields):
     if kind == "hello":
         start = _wire.Start(STARTS.index(fields["start"]), fields["number"])
         name = as_bytes(fields["name"])
-        return _wire.hello(name, start, receive=fields["receive"], log_id=fields["log_id"])
+        options = {name: fields[name] for name in ("receive", "observe") if name in fields}
+        return _wire.hello(name, start, log_id=fields["log_id"], **options)
     if kind == "publish":
         return _wire.publish(fields["first"], [as_bytes(text) for text in fields["payloads"]])
     if kind == "ack":

@@ -174,6 +174,9 @@ pub enum PublishError {
         /// The most bytes.
         most: usize,
     },
+    /// An observer publishes nothing.
+    #[error("an observer publishes nothing")]
+    Observer,
     /// The machine has ended, or was told to leave.
     #[error("the session is over")]
     Over,

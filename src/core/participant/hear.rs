@@ -104,11 +104,13 @@ impl Participant {
             if goes_on {
                 not_older(welcome, self.settings.epoch)?;
             }
-            let repeats = matches!(self.settings.numbering, Numbering::From(_));
+            let numbered = matches!(self.settings.numbering, Numbering::From(_));
+            let repeats = numbered && !self.settings.observe;
             if goes_on && repeats && !welcome.resumed {
                 return Err(Ending::SessionEnded);
             }
-            if self.settings.unknown == Unknown::Refuse && !welcome.resumed {
+            let must_resume = self.settings.unknown == Unknown::Refuse && !self.settings.observe;
+            if must_resume && !welcome.resumed {
                 return Err(Ending::UnknownName);
             }
             self.session = Some(Session {
@@ -125,7 +127,7 @@ impl Participant {
             return Err(Ending::LogRegressed { text, end });
         }
         not_older(welcome, session.epoch)?;
-        if !welcome.resumed {
+        if !welcome.resumed && !self.settings.observe {
             // As above: what the broker remembered of our publishing is gone, and to repeat what
             // is unconfirmed could order it twice.
             return Err(Ending::SessionEnded);

@@ -161,6 +161,9 @@ impl Participant {
         if self.phase == Phase::Ended || self.leaving.is_some() {
             return Err(PublishError::Over);
         }
+        if self.settings.observe {
+            return Err(PublishError::Observer);
+        }
         let session = self.session.as_mut().ok_or(PublishError::NotWelcomed)?;
         let (sequence, fate) = session.publishing.publish(payload, &self.limits)?;
         if fate == Fate::OrderedBefore {

@@ -21,6 +21,9 @@ pub struct Settings {
     pub unknown: Unknown,
     /// Whether it wants deliveries at all, or only publishes.
     pub receive: bool,
+    /// Whether it reads without joining: it has no session, no notice tells of it, and it
+    /// publishes nothing. Then `receive` and `numbering` have no effect.
+    pub observe: bool,
     /// Which deliveries are acknowledged.
     pub acknowledging: Acknowledging,
     /// Which client sequences its messages get.
@@ -42,6 +45,7 @@ impl Settings {
             epoch: Epoch(0),
             unknown: Unknown::Join,
             receive: true,
+            observe: false,
             acknowledging: Acknowledging::OnDelivery,
             numbering: Numbering::GoOn,
             life: None,

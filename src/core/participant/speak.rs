@@ -49,7 +49,8 @@ impl Participant {
         Hello {
             name: self.settings.name.clone(),
             start: start.unwrap_or(self.settings.start),
-            receive: self.settings.receive,
+            receive: self.settings.receive || self.settings.observe,
+            observe: self.settings.observe,
             log_id: self.log_id().unwrap_or(self.settings.log_id),
             attempt: self.settings.life.map(|life| Attempt {
                 life,

@@ -33,6 +33,10 @@ const NAME_OF_OTHERS: Denial = Denial {
     why: rejection(Code::NotAllowed, 0, "this key may not use this name"),
     closes: true,
 };
+const MAY_NOT_RECEIVE: Denial = Denial {
+    why: rejection(Code::NotAllowed, 0, "this key may not receive"),
+    closes: false,
+};
 const MAY_NOT_PUBLISH: Denial = Denial {
     why: rejection(Code::NotAllowed, 0, "this key may not publish"),
     closes: false,
@@ -86,6 +90,10 @@ impl Sequencer {
             return None;
         }
         let claimed = match message {
+            // It takes no name.
+            Some(ClientMessage::Hello(hello)) if hello.observe => {
+                return (!grant.may.receive).then_some(MAY_NOT_RECEIVE);
+            }
             Some(ClientMessage::Hello(hello)) => Some(hello.name.clone()),
             _ => self.claimed_by_routing_id(heard, proof),
         };
@@ -124,8 +132,13 @@ impl Sequencer {
     fn speaks_for(&self, proof: Proof, id: MemberId) -> bool {
         let route = self.sessions.get(id).route.as_ref();
         let number = route.map(|route| route.connection);
-        let key = self.order.member(id).and_then(Member::key);
-        number == Some(proof.connection) && key == Some(proof.key)
+        number == Some(proof.connection) && self.key(id) == Some(proof.key)
+    }
+
+    /// The key that a session was last spoken for with.
+    fn key(&self, id: MemberId) -> Option<PublicKey> {
+        let session = self.sessions.get(id);
+        session.key.or(self.order.member(id).and_then(Member::key))
     }
 
     fn denies_name(&self, grants: &Grants, proof: &Proof, name: &Name) -> Option<Denial> {
@@ -174,6 +187,10 @@ impl Sequencer {
         let receives = grant.is_some_and(|grant| grant.may.receive);
         self.sessions.get_mut(member).receives &= receives;
         let key = proof.key;
+        if Self::is_local(member) {
+            self.sessions.get_mut(member).key = Some(key);
+            return;
+        }
         if self.order.member(member).and_then(Member::key) != Some(key) {
             self.decide(now, Command::Own { member, key });
         }
@@ -199,13 +216,14 @@ impl Sequencer {
     pub(super) fn regrant(&mut self, now: Now, grants: Grants) {
         for id in self.sessions.bound().to_vec() {
             let session = self.sessions.get(id);
-            let key = self.order.member(id).and_then(Member::key);
+            let key = self.key(id);
             let (Some(route), Some(key)) = (session.route.clone(), key) else {
                 continue;
             };
             let (dialect, receives) = (session.dialect, session.receives);
             let may_receive = grants.get(&key).is_some_and(|grant| grant.may.receive);
-            if grants.allows(&key, &session.name, Some(&key)) && (may_receive || !receives) {
+            let may_use = Self::is_local(id) || grants.allows(&key, &session.name, Some(&key));
+            if may_use && (may_receive || !receives) {
                 continue;
             }
             let why = rejection(Code::NotAllowed, 0, "this key may no longer do this");

@@ -7,7 +7,7 @@
 use super::commits::About;
 use super::sitting::Sitting;
 use super::{Event, Route, Sequencer};
-use crate::core::order::{Command, MemberId, Order, Outcome, Rejection, Runs, Seat};
+use crate::core::order::{Command, Member, MemberId, Order, Outcome, Rejection, Runs, Seat};
 use crate::core::{Now, Time};
 use crate::wire::reply::Welcome;
 use crate::wire::{Dialect, Name};
@@ -109,10 +109,13 @@ impl Sequencer {
     fn seated(&mut self, now: Now, id: MemberId, is_new: bool, sitting: Sitting) {
         let (route, dialect) = (sitting.route.clone(), sitting.dialect);
         let (start, receives) = (sitting.start, sitting.receives);
+        let local = self.unannounced(&route);
         if !self.take_over(now, id, start) {
             return self.refuse_regressed(now, id, &sitting);
         }
-        if !is_new {
+        if let Some(local) = local {
+            self.become_member(local, id);
+        } else if !is_new {
             self.come_back(id, start, &route, dialect);
             if dialect == Dialect::Native {
                 self.mark_to_save(now, id);
@@ -136,15 +139,15 @@ impl Sequencer {
     }
 
     /// Tells a peer who it is, once all that the welcome says is committed.
-    fn welcome(&mut self, id: MemberId, resumed: bool, route: &Route) {
-        let member = self.order.member(id).expect("it has its name");
+    pub(super) fn welcome(&mut self, id: MemberId, resumed: bool, route: &Route) {
+        let member = self.order.member(id);
         let welcome = Welcome {
             resumed,
             epoch: self.order.epoch(),
             log_id: self.order.log_id(),
             begin: self.sessions.get(id).next,
             end: self.order.next(),
-            last_sequence: member.last_sequence(),
+            last_sequence: member.map(Member::last_sequence).unwrap_or_default(),
             publish_window: self.limits.publish_window,
             largest_message: u32::try_from(self.limits.message_bytes).unwrap_or(u32::MAX),
         };

@@ -20,7 +20,10 @@ impl Sequencer {
             // A program that was restarted: it goes on after its last ACK.
             Acked::Nothing => {
                 session.rewind(session.floor);
-                session.queue.restarted(now.time);
+                // On plain TCP it would have another connection.
+                if session.dialect != Dialect::Raw {
+                    session.queue.restarted(now.time);
+                }
                 true
             }
             Acked::UpTo(order) if order >= session.sent && Mutant::BelieveAckAhead.lives() => {
@@ -231,7 +234,7 @@ impl Sequencer {
         }
         self.sessions.expire_queues(now.time, &self.limits);
         let all: Vec<_> = match self.limits.session_timeout {
-            Some(_) => self.sessions.iter().map(|(id, _)| id).collect(),
+            Some(_) => self.sessions.all(),
             None => self.sessions.bound().to_vec(),
         };
         for id in all {
@@ -247,6 +250,7 @@ impl Sequencer {
                     self.mark_to_serve(id);
                 }
                 self.look_after_silent(now, id);
+                self.announce_if_due(now, id);
             }
             if self.sessions.find(id).is_some() {
                 self.watch(id);

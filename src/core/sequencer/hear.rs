@@ -5,12 +5,12 @@ use super::heard::Heard;
 use super::membership::DISK_FULL;
 use super::session::Life;
 use super::sitting::Held;
-use super::{Event, Packet, Route, Sequencer, Transport, rejection};
-use crate::core::order::{Command, MemberId, Order, Sit};
+use super::{Event, Packet, Sequencer, Transport, rejection};
+use crate::core::order::{Command, MemberId, Order};
 use crate::core::{Mutant, Now};
-use crate::wire::native::{self, Goodbye, Start};
+use crate::wire::native::{self, Goodbye};
 use crate::wire::reply::{Code, Refusal};
-use crate::wire::{Acked, ClientMessage, DecodeError, Dialect, Name, binary, decode, dialect_of};
+use crate::wire::{Acked, ClientMessage, DecodeError, Dialect, binary, decode, dialect_of};
 
 impl Sequencer {
     /// A ZeroMQ peer has sent a message.
@@ -64,8 +64,13 @@ impl Sequencer {
         };
         self.heard(now, id, Dialect::Native, packet.delimited);
         match message {
+            ClientMessage::Publish(_) if Self::is_local(id) => {
+                let why = rejection(Code::NotAllowed, 0, "an observer publishes nothing");
+                self.refuse(&packet.route(), Dialect::Native, why);
+            }
             ClientMessage::Publish(publish) => self.publish(now, id, *publish),
             ClientMessage::Ack(acked) => self.acked(now, id, *acked),
+            ClientMessage::Goodbye(_) if Self::is_local(id) => self.observer_goes(now, id, packet),
             ClientMessage::Goodbye(goodbye) => self.goodbye(now, id, packet, *goodbye),
             ClientMessage::Ping => self.answer(&packet.route(), native::pong(), About::Other),
             ClientMessage::Pong | ClientMessage::Probe => {}
@@ -146,65 +151,24 @@ impl Sequencer {
         }
     }
 
-    /// A peer has connected over plain TCP, which joins.
-    pub(super) fn connected(&mut self, now: Now, id: &[u8], name: &str) {
-        let route = Route {
-            transport: Transport::Tcp,
-            id: id.into(),
-            delimited: false,
-            connection: 0,
-        };
-        let Ok(mut name) = Name::new(name.as_bytes()) else {
-            return self.closes.push(route);
-        };
-        if let Some(holder) = self.order.by_name(name.as_bytes()) {
-            let session = self.sessions.get(holder);
-            let same_socket = |route: &Route| route.transport == Transport::Tcp;
-            if session.transient && session.route.as_ref().is_some_and(same_socket) {
-                // The same host and port: the old connection's end is still on its way to us.
-                self.leave(now, holder);
-            }
-            if self.order.by_name(name.as_bytes()).is_some() {
-                // The peer that calls itself like that keeps its session.
-                name = self.draw_guest();
-            }
-        }
-        let sit = |seat| Sit {
-            seat,
-            name: &name,
-            dialect: Dialect::Raw,
-            delimited: false,
-            start: None,
-            transient: true,
-            life: 0,
-            attempt: 0,
-            key: None,
-            owned: false,
-        };
-        let seated = self.sit(now, &route, Start::Now, true, sit);
-        if !seated && self.sits_down(Transport::Tcp, id).is_none() {
-            self.closes.push(route);
-        }
-    }
-
-    /// A plain TCP connection is gone.
-    pub(super) fn disconnected(&mut self, now: Now, id: &[u8]) {
-        if let Some(member) = self.sessions.by_route(Transport::Tcp, id) {
-            self.sessions.drop_queue(member);
-            self.leave(now, member);
-        } else if let Some(at) = self.sits_down(Transport::Tcp, id) {
-            self.hold(at, Held::End);
-        }
-    }
-
     /// Bytes have arrived over plain TCP.
     pub(super) fn bytes(&mut self, now: Now, id: &[u8], bytes: &[u8]) {
         if let Some(at) = self.sits_down(Transport::Tcp, id) {
             return self.hold(at, Held::Bytes(bytes.to_vec()));
         }
-        let Some(id) = self.sessions.by_route(Transport::Tcp, id) else {
+        let connection = id;
+        let Some(mut id) = self.sessions.by_route(Transport::Tcp, id) else {
             return self.counters.refused("bytes_before_connect");
         };
+        if Self::is_local(id) {
+            let Some(member) = self.announce(now, id) else {
+                if let Some(at) = self.sits_down(Transport::Tcp, connection) {
+                    self.hold(at, Held::Bytes(bytes.to_vec()));
+                }
+                return;
+            };
+            id = member;
+        }
         self.heard(now, id, Dialect::Raw, false);
         let mut splitter = std::mem::take(&mut self.sessions.get_mut(id).splitter);
         splitter.feed(bytes);

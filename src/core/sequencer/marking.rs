@@ -15,6 +15,9 @@ impl Sequencer {
     }
 
     pub(super) fn mark_to_save(&mut self, now: Now, id: MemberId) {
+        if Self::is_local(id) {
+            return; // the order has no position of it
+        }
         let session = self.sessions.get_mut(id);
         if !std::mem::replace(&mut session.marks.to_save, true) {
             self.marked.to_save.push(id);
@@ -23,6 +26,9 @@ impl Sequencer {
     }
 
     pub(super) fn mark_to_show(&mut self, id: MemberId) {
+        if Self::is_local(id) {
+            return;
+        }
         let session = self.sessions.get_mut(id);
         if !std::mem::replace(&mut session.marks.to_show, true) {
             self.marked.to_show.push(id);

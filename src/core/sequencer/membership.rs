@@ -28,6 +28,9 @@ impl Sequencer {
             let why = rejection(Code::LogRegressed, self.order.next().0, text);
             return self.refuse(&route, Dialect::Native, why);
         }
+        if hello.observe {
+            return self.observe(now, heard, hello);
+        }
         let known = self.order.by_name(hello.name.as_bytes());
         if let Some(id) = known {
             if self.barred(id).is_some() {
@@ -102,12 +105,13 @@ impl Sequencer {
         });
         self.decide(now, Command::Sit(sit));
         let seated = self.sessions.by_route(route.transport, &route.id);
-        seated.is_some_and(|id| self.sessions.get(id).name == *sit.name)
+        let is_seated = |id| !Self::is_local(id) && self.sessions.get(id).name == *sit.name;
+        seated.is_some_and(is_seated)
     }
 
     /// What was to be confirmed to a connection's session must not reach the one that it asks
     /// for now: it would be taken for confirmations of other messages.
-    fn forget_confirmations(&mut self, before: MemberId, route: &Route) {
+    pub(super) fn forget_confirmations(&mut self, before: MemberId, route: &Route) {
         let session = self.sessions.get_mut(before);
         session.confirms = Runs::default();
         if session.hears_after > self.commits.committed() {
@@ -129,7 +133,7 @@ impl Sequencer {
     fn regressed(&self, hello: &Hello) -> Option<&'static str> {
         let other_log = hello.log_id != LogId(0) && hello.log_id != self.order.log_id();
         let end = self.order.next();
-        let is_new = self.order.by_name(hello.name.as_bytes()).is_none();
+        let is_new = hello.observe || self.order.by_name(hello.name.as_bytes()).is_none();
         match hello.start {
             // Others may be ahead: that is judged when it has its seat.
             _ if self.among.is_some() && !other_log => None,
@@ -145,7 +149,7 @@ impl Sequencer {
     }
 
     /// The first number of a new member's deliveries; `None`: what comes after its join.
-    fn start(&self, start: Start) -> Option<OrderNumber> {
+    pub(super) fn start(&self, start: Start) -> Option<OrderNumber> {
         let end = self.order.next();
         match start {
             Start::Now => None,
@@ -318,6 +322,10 @@ impl Sequencer {
 
     /// Ends a session, and tells everybody in the order; as soon as there is room for that.
     pub(super) fn leave(&mut self, now: Now, id: MemberId) {
+        if Self::is_local(id) {
+            self.sessions.remove(now.time, id);
+            return;
+        }
         if self.has_room_for_notice(&self.sessions.get(id).name) {
             self.decide(now, Command::Leave(id));
             if self.sessions.find(id).is_some() {

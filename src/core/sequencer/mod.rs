@@ -9,6 +9,7 @@
 //!
 //! * `hear.rs`: what peers say; `admission.rs`: who is let in, where keys decide that.
 //! * `membership.rs`: coming, being superseded, going; `publish.rs`: messages.
+//! * `local.rs`: connections that the order does not know.
 //! * `decide.rs`: where commands are applied, and what follows from them.
 //! * `deliver.rs`: feeding members, acknowledgements, resending; `loading.rs`: from the log.
 //! * `commits.rs`: what waits for the log; `operate.rs`: what an operator wants done.
@@ -31,6 +32,7 @@ mod input;
 mod instruction;
 mod limits;
 mod loading;
+mod local;
 mod marked;
 mod marking;
 mod membership;
@@ -50,6 +52,7 @@ mod sessions;
 mod sitting;
 mod status;
 mod timers;
+mod unannounced;
 mod views;
 
 use std::collections::VecDeque;
@@ -61,7 +64,7 @@ use self::commits::{About, Commits};
 use self::draining::Draining;
 use self::guests::GuestNames;
 use self::marked::Marked;
-use self::outbox::Outbox;
+use self::outbox::{Outbox, is_crowd};
 use self::reading::Reading;
 use self::session::Session;
 use self::sessions::Sessions;
@@ -367,15 +370,6 @@ impl Sequencer {
             self.answer(to, refusal.encode(), About::Other);
         }
     }
-}
-
-/// Whether so much is sent at once that it takes a while to leave.
-fn is_crowd(sends: &[Outgoing], limits: &Limits) -> bool {
-    sends
-        .iter()
-        .map(|outgoing| outgoing.to.len())
-        .sum::<usize>()
-        >= limits.crowd
 }
 
 /// A reason of this broker's own.

@@ -1,6 +1,6 @@
 //! What is to be sent, collected so that members who get the same frames share them.
 
-use super::{Frames, Outgoing, Route};
+use super::{Frames, Limits, Outgoing, Route};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -56,4 +56,13 @@ impl Outbox {
     pub(super) fn take(&mut self) -> Vec<Outgoing> {
         std::mem::take(&mut self.sends)
     }
+}
+
+/// Whether so much is sent at once that it takes a while to leave.
+pub(super) fn is_crowd(sends: &[Outgoing], limits: &Limits) -> bool {
+    sends
+        .iter()
+        .map(|outgoing| outgoing.to.len())
+        .sum::<usize>()
+        >= limits.crowd
 }

@@ -7,7 +7,7 @@ use super::session::Life;
 use super::sitting::{Held, Sitting};
 use super::{Event, Packet, Route, Sequencer, Session, Transport, rejection};
 use crate::core::Now;
-use crate::core::order::{MemberId, Position, Rejection, Seat, Sit};
+use crate::core::order::{MemberId, Position, Rejection, Seat};
 use crate::wire::native::{Goodbye, Start};
 use crate::wire::reply::{Code, Refusal};
 use crate::wire::stream_record::Proposal;
@@ -155,19 +155,11 @@ impl Sequencer {
         }
         // Two brokers have given the name of one host and port, or of a member that has it.
         let name = self.draw_guest();
-        let sit = |seat| Sit {
-            seat,
-            name: &name,
-            dialect: Dialect::Raw,
-            delimited: false,
-            start: None,
-            transient: true,
-            life: 0,
-            attempt: 0,
-            key: None,
-            owned: false,
+        let Some(local) = self.unannounced(&sitting.route) else {
+            return;
         };
-        self.sit(now, &sitting.route, Start::Now, true, sit);
+        let floor = self.sessions.get(local).floor;
+        self.sit_plain(now, &sitting.route, &name, floor);
         for held in sitting.held {
             if let Some(at) = self.sits_down(Transport::Tcp, &sitting.route.id) {
                 self.hold(at, held);

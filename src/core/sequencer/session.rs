@@ -14,11 +14,12 @@
 use std::time::Duration;
 
 use super::send_queue::SendQueue;
+use super::unannounced::Unannounced;
 use super::{Index, Limits, Route};
 use crate::core::order::{Member, Position, Runs};
 use crate::core::{Mutant, Now, Time};
 use crate::wire::raw::Splitter;
-use crate::wire::{Dialect, Name, OrderNumber};
+use crate::wire::{Dialect, Name, OrderNumber, PublicKey};
 
 /// See the module. Invariant: `floor <= next <= sent`, unless nothing was ever in flight.
 #[derive(Debug)]
@@ -67,6 +68,10 @@ pub(super) struct Session {
     pub(super) splitter: Splitter,
     /// Marks that keep it from standing twice in a list of the machine's.
     pub(super) marks: Marks,
+    /// When it becomes a member, if it is none yet.
+    pub(super) unannounced: Option<Unannounced>,
+    /// The key that it has proved to have, where the order does not know.
+    pub(super) key: Option<PublicKey>,
     /// Its place among the sessions with a route.
     pub(super) bound_at: usize,
 }
@@ -116,15 +121,22 @@ enum Resend {
 impl Session {
     /// The session of a member that has just joined, or that the log knows.
     pub(super) fn new(member: &Member, now: Now) -> Self {
+        let mut session = Self::local(member.name().clone(), *member.position(), now);
+        session.transient = member.is_transient();
+        session
+    }
+
+    /// A session that the order does not know, which ends with its connection.
+    pub(super) fn local(name: Name, position: Position, now: Now) -> Self {
         let Position {
             dialect,
             delimited,
             floor,
             heard,
-        } = *member.position();
+        } = position;
         Self {
-            name: member.name().clone(),
-            transient: member.is_transient(),
+            name,
+            transient: true,
             dialect,
             delimited,
             route: None,
@@ -149,6 +161,8 @@ impl Session {
             is_put_off: false,
             splitter: Splitter::default(),
             marks: Marks::default(),
+            unannounced: None,
+            key: None,
             bound_at: 0,
         }
     }
@@ -347,6 +361,7 @@ impl Session {
             Life::Here | Life::Asked | Life::Elsewhere | Life::Leaving => None,
             Life::Away { since } => limits.session_timeout.map(|after| since + after),
         };
-        resend.into_iter().chain(silence).min()
+        let announced = self.unannounced.map(|unannounced| unannounced.until);
+        resend.into_iter().chain(silence).chain(announced).min()
     }
 }

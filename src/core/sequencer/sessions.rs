@@ -5,16 +5,22 @@ use std::sync::Arc;
 
 use super::route::ConnectionKey;
 use super::send_queue::SendQueue;
-use super::session::Session;
+use super::session::{Marks, Session};
 use super::{Limits, Route, Transport};
 use crate::core::order::MemberId;
 use crate::core::{Mutant, Time};
+
+/// From here on are the places of sessions that the order does not know: it has no member there.
+const LOCAL: usize = 1 << (usize::BITS - 1);
 
 /// All sessions. Invariant: a connection serves at most one.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     /// By the member's place in the order.
     slots: Vec<Option<Session>>,
+    /// Those that the order does not know, by their place from `LOCAL` on.
+    locals: Vec<Option<Session>>,
+    free_locals: Vec<usize>,
     by_zmq: HashMap<Arc<[u8]>, MemberId>,
     by_tcp: HashMap<Arc<[u8]>, MemberId>,
     /// Those with a route, in no particular order.
@@ -52,12 +58,62 @@ impl Sessions {
 
     /// A session, unless it has ended.
     pub(super) fn find(&self, id: MemberId) -> Option<&Session> {
-        self.slots.get(id.0)?.as_ref()
+        match id.0.checked_sub(LOCAL) {
+            Some(place) => self.locals.get(place)?.as_ref(),
+            None => self.slots.get(id.0)?.as_ref(),
+        }
     }
 
     /// A session, unless it has ended, to change.
     pub(super) fn find_mut(&mut self, id: MemberId) -> Option<&mut Session> {
-        self.slots.get_mut(id.0)?.as_mut()
+        match id.0.checked_sub(LOCAL) {
+            Some(place) => self.locals.get_mut(place)?.as_mut(),
+            None => self.slots.get_mut(id.0)?.as_mut(),
+        }
+    }
+
+    /// Whether the order does not know the session.
+    pub(super) fn is_local(id: MemberId) -> bool {
+        id.0 >= LOCAL
+    }
+
+    /// How many sessions the order does not know.
+    pub(super) fn locals(&self) -> usize {
+        self.locals.len() - self.free_locals.len()
+    }
+
+    /// Adds a session that the order does not know.
+    pub(super) fn insert_local(&mut self, session: Session) -> MemberId {
+        let place = self.free_locals.pop().unwrap_or(self.locals.len());
+        if place == self.locals.len() {
+            self.locals.push(None);
+        }
+        self.locals[place] = Some(session);
+        MemberId(LOCAL + place)
+    }
+
+    /// A session that the order did not know is that of a member from now on.
+    pub(super) fn make_member(&mut self, local: MemberId, id: MemberId) {
+        let mut session = self.take(local).expect("the session has not ended");
+        // The lists have its old id, and perhaps the new one.
+        session.marks = self
+            .take(id)
+            .map_or(Marks::default(), |before| before.marks);
+        if let Some(route) = &session.route {
+            let (transport, connection) = (route.transport, Arc::clone(&route.id));
+            self.map(transport).insert(connection, id);
+            self.bound[session.bound_at] = id;
+        }
+        self.insert(id, session);
+    }
+
+    fn take(&mut self, id: MemberId) -> Option<Session> {
+        let Some(place) = id.0.checked_sub(LOCAL) else {
+            return self.slots.get_mut(id.0)?.take();
+        };
+        let session = self.locals.get_mut(place)?.take()?;
+        self.free_locals.push(place);
+        Some(session)
     }
 
     /// Adds the session of a member, which has none yet.
@@ -72,7 +128,7 @@ impl Sessions {
     /// Takes a session out.
     pub(super) fn remove(&mut self, now: Time, id: MemberId) -> Option<Session> {
         self.unbind(now, id);
-        self.slots.get_mut(id.0)?.take()
+        self.take(id)
     }
 
     /// Binds a session to a connection, whose session until now is returned: it is bound to none.
@@ -144,7 +200,14 @@ impl Sessions {
         &self.bound
     }
 
-    /// All sessions.
+    /// All sessions, also those that the order does not know.
+    pub(super) fn all(&self) -> Vec<MemberId> {
+        let bound = self.bound.iter().copied();
+        let locals = bound.filter(|&id| Self::is_local(id));
+        self.iter().map(|(id, _)| id).chain(locals).collect()
+    }
+
+    /// The sessions of members.
     pub(super) fn iter(&self) -> impl Iterator<Item = (MemberId, &Session)> {
         let places = self.slots.iter().enumerate();
         places.filter_map(|(at, slot)| Some((MemberId(at), slot.as_ref()?)))

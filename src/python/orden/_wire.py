@@ -45,6 +45,7 @@ MESSAGE_LEN = 4
 _LARGEST = 2**64 - 1
 _HELLO_RECEIVE = 1
 _HELLO_ATTEMPT = 2
+_HELLO_OBSERVE = 4
 _GOODBYE_STAY = 1
 _WELCOME_KNOWN = 1
 
@@ -135,10 +136,17 @@ class Attempt(NamedTuple):
 
 
 def hello(
-    name: bytes, start: Start, *, receive: bool, log_id: int, attempt: Attempt | None = None
+    name: bytes,
+    start: Start,
+    *,
+    receive: bool,
+    log_id: int,
+    attempt: Attempt | None = None,
+    observe: bool = False,
 ) -> bytes:
-    """Open the session of a name, or go on with it."""
-    options = (_HELLO_RECEIVE if receive else 0) | (_HELLO_ATTEMPT if attempt else 0)
+    """Open the session of a name, or go on with it; or only read."""
+    options = _HELLO_RECEIVE if receive else 0
+    options |= (_HELLO_ATTEMPT if attempt else 0) | (_HELLO_OBSERVE if observe else 0)
     head = _HELLO.pack(
         MAGIC, VERSION, HELLO, options, start.kind, 0, len(name), start.number, log_id
     )

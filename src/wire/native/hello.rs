@@ -1,7 +1,8 @@
 //! How a native peer comes and goes: the hello and the goodbye.
 
 use super::layout::{
-    ATTEMPT_LEN, GOODBYE_KEEP, HELLO_ATTEMPT, HELLO_LEN, HELLO_RECEIVE, field, kind, prefix, start,
+    ATTEMPT_LEN, GOODBYE_KEEP, HELLO_ATTEMPT, HELLO_LEN, HELLO_OBSERVE, HELLO_RECEIVE, field, kind,
+    prefix, start,
 };
 use crate::wire::error::DecodeError;
 use crate::wire::fields::{read_u8, read_u16, read_u32, read_u64};
@@ -41,6 +42,9 @@ pub struct Hello {
     pub start: Start,
     /// Whether it wants deliveries at all.
     pub receive: bool,
+    /// Whether it only reads: it has no session, no notice tells of it, and it publishes nothing.
+    /// Its name is for the broker's log. Only together with `receive`.
+    pub observe: bool,
     /// The log that `start` and its earlier deliveries refer to; 0 if it has seen none.
     pub log_id: LogId,
     /// Which of its connections this is; `None` if it knows one broker only.
@@ -64,8 +68,9 @@ impl Hello {
         let name = self.name.as_bytes();
         let name_length = u8::try_from(name.len()).expect("a name has at most 255 bytes");
         let receive = u8::from(self.receive) * HELLO_RECEIVE;
-        let options = receive | (u8::from(self.attempt.is_some()) * HELLO_ATTEMPT);
-        let mut frame = prefix(kind::HELLO, options);
+        let observe = u8::from(self.observe) * HELLO_OBSERVE;
+        let attempt = u8::from(self.attempt.is_some()) * HELLO_ATTEMPT;
+        let mut frame = prefix(kind::HELLO, receive | attempt | observe);
         frame.extend_from_slice(&[start, 0, 0, name_length]);
         frame.extend_from_slice(&number.to_be_bytes());
         frame.extend_from_slice(&self.log_id.0.to_be_bytes());
@@ -82,7 +87,10 @@ impl Hello {
         let number = read_u64(frame, field::hello::NUMBER)?;
         let log_id = LogId(read_u64(frame, field::hello::LOG_ID)?);
         let reserved = read_u16(frame, field::hello::RESERVED)?;
-        if options & !(HELLO_RECEIVE | HELLO_ATTEMPT) != 0 || reserved != 0 {
+        let receive = options & HELLO_RECEIVE != 0;
+        let observe = options & HELLO_OBSERVE != 0;
+        let is_known = options & !(HELLO_RECEIVE | HELLO_ATTEMPT | HELLO_OBSERVE) == 0;
+        if !is_known || observe && !receive || reserved != 0 {
             return Err(DecodeError::FieldOutOfRange);
         }
         let start = match (read_u8(frame, field::hello::START)?, number) {
@@ -106,7 +114,8 @@ impl Hello {
         Ok(Self {
             name,
             start,
-            receive: options & HELLO_RECEIVE != 0,
+            receive,
+            observe,
             log_id,
             attempt,
         })

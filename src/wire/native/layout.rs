@@ -99,6 +99,8 @@ pub const HELLO_LEN: usize = 24;
 pub const HELLO_RECEIVE: u8 = 1;
 /// Option of a hello: an [`super::Attempt`] follows the name.
 pub const HELLO_ATTEMPT: u8 = 2;
+/// Option of a hello: the peer reads without joining.
+pub const HELLO_OBSERVE: u8 = 4;
 /// Bytes of an attempt.
 pub const ATTEMPT_LEN: usize = 12;
 /// Bytes of a publish frame before its first message.

@@ -25,8 +25,8 @@ use super::numbers::OrderNumber;
 pub use hello::{Attempt, Goodbye, Hello, Start};
 pub(super) use layout::prefix;
 pub use layout::{
-    ACK_LEN, ATTEMPT_LEN, GOODBYE_KEEP, HELLO_ATTEMPT, HELLO_LEN, HELLO_RECEIVE, MAGIC, PREFIX_LEN,
-    PUBLISH_LEN, PUBLISH_MESSAGE_LEN, VERSION, field, kind, start,
+    ACK_LEN, ATTEMPT_LEN, GOODBYE_KEEP, HELLO_ATTEMPT, HELLO_LEN, HELLO_OBSERVE, HELLO_RECEIVE,
+    MAGIC, PREFIX_LEN, PUBLISH_LEN, PUBLISH_MESSAGE_LEN, VERSION, field, kind, start,
 };
 pub use publish::{Publish, PublishFrame};
 

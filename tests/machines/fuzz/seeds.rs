@@ -23,6 +23,7 @@ pub(crate) fn client_frames() -> Vec<Vec<u8>> {
         log_id: LogId(1),
         receive: true,
         attempt: None,
+        observe: false,
     };
     let publish = [
         &b"O\x01\x02\0\0\0\0\x02\0\0\0\0\0\0\0\x01"[..],

@@ -74,6 +74,7 @@ fn examples_are_what_the_code_writes() {
         name: Name::new(b"ana").unwrap(),
         start: Start::Resume(OrderNumber(18)),
         receive: true,
+        observe: false,
         log_id: LOG_ID,
         attempt: None,
     };

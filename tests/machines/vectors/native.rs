@@ -53,6 +53,7 @@ fn hello(fields: &Value) -> Hello {
         name: Name::new(&bytes(&fields["name"])).expect("a name"),
         start,
         receive: flag(fields, "receive"),
+        observe: fields.get("observe").is_some(),
         log_id: LogId(number(fields, "log_id")),
         attempt: fields.get("attempt").map(|attempt| Attempt {
             life: number(attempt, "life"),
@@ -174,6 +175,9 @@ fn hello_fields(hello: &Hello) -> Value {
         "receive": hello.receive,
         "log_id": hello.log_id.0,
     });
+    if hello.observe {
+        fields["observe"] = json!(true);
+    }
     if let Some(attempt) = hello.attempt {
         fields["attempt"] = json!({ "life": attempt.life, "number": attempt.number });
     }

@@ -69,12 +69,14 @@ pub(crate) fn hello() -> impl Strategy<Value = Hello> {
         let numbered = [Start::At(order), Start::Last(n), Start::Resume(order)];
         select([&[Start::Now, Start::Beginning][..], &numbered].concat())
     });
+    let options = select(vec![(false, false), (true, false), (true, true)]);
     let attempt = any::<Option<(u64, u32)>>();
-    let parts = (name(), start, any::<bool>(), any::<u64>(), attempt);
-    parts.prop_map(|(name, start, receive, log_id, attempt)| Hello {
+    let parts = (name(), start, options, any::<u64>(), attempt);
+    parts.prop_map(|(name, start, options, log_id, attempt)| Hello {
         name,
         start,
-        receive,
+        receive: options.0,
+        observe: options.1,
         log_id: LogId(log_id),
         attempt: attempt.map(|(life, number)| Attempt { life, number }),
     })

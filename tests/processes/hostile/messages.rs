@@ -44,6 +44,7 @@ fn hello(name: &[u8]) -> Vec<Vec<u8>> {
         log_id: LogId(0),
         receive: true,
         attempt: None,
+        observe: false,
     };
     let mut frame = good.encode();
     frame.truncate(24);

@@ -264,6 +264,7 @@ fn hello(broker: &Broker, name: &str, key: (&Keys, &str)) -> Peer {
         log_id: LogId(0),
         receive: true,
         attempt: None,
+        observe: false,
     };
     peer.send(&hello.encode());
     peer

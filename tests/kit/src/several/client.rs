@@ -86,6 +86,7 @@ impl Client {
             name: Name::new(self.name.as_bytes()).unwrap(),
             start,
             receive: true,
+            observe: false,
             log_id: self.log_id,
             attempt: Some(Attempt {
                 life: self.life,

@@ -178,6 +178,7 @@ fn hello(name: Name, rest: &str) -> Hello {
         name,
         start,
         receive: !options.contains(&"publish-only"),
+        observe: options.contains(&"observe"),
         log_id: LogId(log_id.map_or(0, number)),
         attempt: attempt.map(|attempt| {
             let (life, nth) = attempt.split_once('.').expect("LIFE.NUMBER");

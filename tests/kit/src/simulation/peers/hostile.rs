@@ -211,6 +211,7 @@ impl Hostile {
             name: Name::new(name.as_bytes()).unwrap(),
             start,
             receive: self.dice.chance(800),
+            observe: false,
             log_id: LogId(self.dice.pick(&[0, 0, 0xC0FF_EE00, 13])),
             attempt: None,
         }
