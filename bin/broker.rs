@@ -4,6 +4,8 @@
 mod command_line;
 #[path = "broker/commands.rs"]
 mod commands;
+#[path = "broker/effective.rs"]
+mod effective;
 #[path = "broker/flags.rs"]
 mod flags;
 #[cfg(feature = "http")]
@@ -45,8 +47,8 @@ use log_command::LogCommand;
 const RESTORE: &str = "restore the directory from a backup, or begin a new one with --data";
 
 fn main() -> ExitCode {
-    let cli: Cli = match command_line::parse() {
-        Ok(cli) => cli,
+    let (cli, matches): (Cli, _) = match command_line::parse_with_sources() {
+        Ok(parsed) => parsed,
         Err(code) => return code,
     };
     match cli.command {
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Some(Command::Keys(command)) => make_keys(command),
         Some(Command::Operate(command)) => operate(command),
         Some(Command::Completions { shell }) => complete(shell),
+        None if cli.serve.check => check(&cli.serve, &matches),
         None => serve_and_report(&cli.serve),
     }
 }
@@ -92,12 +95,24 @@ fn make_keys(command: security::Command) -> ExitCode {
     }
 }
 
-fn serve_and_report(options: &Serve) -> ExitCode {
-    if let Some(why) = options.exposed() {
-        let hint = "give --curve-key and --authorized, or say --insecure if that is what you want";
+/// Prints what is in effect, if a broker would start with it.
+fn check(options: &Serve, matches: &clap::ArgMatches) -> ExitCode {
+    if let Some((why, hint)) = options.mistake() {
         return fail(1, &why, hint);
     }
-    if let Some((why, hint)) = options.contradiction() {
+    if let Err(error) = options.config() {
+        return fail(exit_code(&error), &error, hint(&error));
+    }
+    let mut text = effective::settings(&Cli::command(), matches);
+    text += &options.consequences();
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(3, &error, ""),
+    }
+}
+
+fn serve_and_report(options: &Serve) -> ExitCode {
+    if let Some((why, hint)) = options.mistake() {
         return fail(1, &why, hint);
     }
     let log_file = match options.logging.start() {
@@ -139,6 +154,7 @@ impl From<std::io::Error> for Failure {
 fn serve(cli: &Serve, log_file: logging::LogFile) -> Result<(), Failure> {
     // Before anything else runs, so that no signal finds the process unprepared.
     let signals = signals::catch()?;
+    effective::warn_of_unknown_variables(&Cli::command());
     startup::introduce();
     let config = cli.config()?;
     if config.security.is_some() {

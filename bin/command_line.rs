@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use clap::builder::Resettable;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Arg, Command, Parser};
+use clap::{Arg, ArgMatches, Command, Parser};
 use clap_complete::Shell;
 use orden::net::Libzmq;
 
@@ -35,7 +35,13 @@ const PAGES: &str = "--write-pages";
 
 /// Reads the command line. What it does not allow is said on stderr, and the process is to exit
 /// with 1; what it asks to be told, help or the version, on stdout, with 0.
+#[allow(dead_code, reason = "not each of the programs")]
 pub(crate) fn parse<C: Parser>() -> Result<C, ExitCode> {
+    parse_with_sources().map(|(parsed, _)| parsed)
+}
+
+/// The same, with where each value comes from.
+pub(crate) fn parse_with_sources<C: Parser>() -> Result<(C, ArgMatches), ExitCode> {
     let mut command = without_empty_variables(C::command()).long_version(VERSION.as_str());
     let mut arguments = std::env::args_os().skip(1);
     let first = arguments.next();
@@ -54,7 +60,7 @@ pub(crate) fn parse<C: Parser>() -> Result<C, ExitCode> {
         command = command.mut_args(|arg| arg.env(Resettable::Reset));
     }
     let matches = command.try_get_matches();
-    let parsed = matches.and_then(|matches| C::from_arg_matches(&matches));
+    let parsed = matches.and_then(|matches| Ok((C::from_arg_matches(&matches)?, matches)));
     parsed.map_err(|error| {
         // Nobody is left to tell when the stream is closed.
         error.print().ok();

@@ -11,6 +11,7 @@ use orden::broker::{Config, Error, Storage, Sync};
 use orden::core::Limits;
 use orden::net::Address;
 use orden::store::{self, MemoryOptions};
+use rustix::process::{Resource, getrlimit};
 
 use crate::command_line::STYLES;
 use crate::commands::Operate;
@@ -64,6 +65,10 @@ pub(crate) struct Serve {
     pub(crate) http: http::Http,
     #[command(flatten)]
     pub(crate) logging: Logging,
+    /// Print what is in effect and where it comes from, and start nothing; exit code 1 says what is
+    /// wrong with it
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Args)]
@@ -243,8 +248,30 @@ impl Serve {
         address.expect("clap asks for it")
     }
 
+    /// What is wrong with what was asked for, and what to do about it.
+    pub(crate) fn mistake(&self) -> Option<(String, &'static str)> {
+        let hint = "give --curve-key and --authorized, or say --insecure if that is what you want";
+        let exposed = self.exposed().map(|why| (why, hint));
+        exposed.or_else(|| self.contradiction())
+    }
+
+    /// What follows from it together with this machine, a line each.
+    pub(crate) fn consequences(&self) -> String {
+        let mut lines = Vec::new();
+        let control = self.control();
+        lines.extend(control.map(|path| format!("control socket: {}", path.display())));
+        if !self.journal.in_memory {
+            lines.push(format!("bytes of a segment: {}", self.segment_bytes()));
+            let room = capacity(&self.journal.data);
+            lines.extend(room.map(|bytes| format!("bytes of its file system: {bytes}")));
+        }
+        let most = getrlimit(Resource::Nofile).current;
+        lines.extend(most.map(|most| format!("files and connections at a time: {most}")));
+        lines.join("\n") + "\n"
+    }
+
     /// Why what was asked for would open more than was said in words.
-    pub(crate) fn exposed(&self) -> Option<String> {
+    fn exposed(&self) -> Option<String> {
         let flags = &self.security;
         let zmq = flags.refuses(self.address(), flags.encrypts());
         let tcp = self.network.tcp_address.as_ref();
@@ -252,7 +279,7 @@ impl Serve {
     }
 
     /// Which settings do not go together, and what to do about it.
-    pub(crate) fn contradiction(&self) -> Option<(String, &'static str)> {
+    fn contradiction(&self) -> Option<(String, &'static str)> {
         let Delivery {
             ping_after,
             away_after,

@@ -170,7 +170,7 @@ fn with_cookie(cookie: &str) -> Answer {
     answer
 }
 
-fn name(query: &Query) -> Result<Name, BadQuery> {
+pub(super) fn name(query: &Query) -> Result<Name, BadQuery> {
     let bytes = query.bytes("name").unwrap_or_default();
     Name::new(bytes).map_err(|error| {
         BadQuery::Value(
@@ -185,7 +185,7 @@ fn name(query: &Query) -> Result<Name, BadQuery> {
     })
 }
 
-fn claim(query: &Query) -> Result<Option<String>, BadQuery> {
+pub(super) fn claim(query: &Query) -> Result<Option<String>, BadQuery> {
     query.read("claim", "1 to 64 letters and digits", |text| {
         let fits = (1..=CLAIM).contains(&text.len());
         let simple = text.bytes().all(|byte| byte.is_ascii_alphanumeric());

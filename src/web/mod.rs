@@ -8,7 +8,7 @@
 //!  messages  GET /messages: a request and its start    stream    the log, line by line
 //!  posting   POST /messages: the task                  poster    its machine, session by session
 //!  metrics   Prometheus                                page      the page's files
-//!  contents  the answers that need more than a look
+//!  contents  the answers that need more than a look    trial     reading, for tests
 //! ```
 //!
 //! Nothing here is in a message's path. A reader over HTTP is no member: it costs a cursor and a
@@ -30,6 +30,7 @@ mod seam;
 mod server;
 mod stream;
 mod token;
+mod trial;
 mod wiring;
 
 use std::net::SocketAddr;
@@ -38,6 +39,8 @@ pub use access::BadHost;
 pub use seam::Source;
 pub use server::{Bound, Web};
 pub use token::{BadToken, Token};
+#[doc(hidden)] // for the tests that try bytes
+pub use trial::try_request;
 pub use wiring::Wiring;
 
 /// The most connections at a time.

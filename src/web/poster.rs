@@ -85,6 +85,11 @@ impl Poster {
         self.sessions.contains_key(name)
     }
 
+    /// Whether no name has one.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
     /// Takes a wish. A page that joins with a claim has the name from then on; what an earlier
     /// one posts with its own is refused, as it would use the same sequences.
     pub(super) fn wish(

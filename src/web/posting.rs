@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::poster::{Outcome, Poster, Ticket, Wish};
 use super::seam::Source;
@@ -94,6 +94,8 @@ impl Task {
         mut frames: mpsc::Receiver<(u64, Vec<u8>)>,
     ) {
         let mut ticks = interval(TICK);
+        // What was missed while no name was in use is not made up for.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let is_busy = self.speak();
             self.answer();
@@ -103,7 +105,9 @@ impl Task {
                     None => return,
                 },
                 Some((connection, frame)) = frames.recv() => self.poster.heard(connection, &frame),
-                _ = ticks.tick() => self.poster.tick(self.started.elapsed()),
+                _ = ticks.tick(), if !self.poster.is_empty() => {
+                    self.poster.tick(self.started.elapsed());
+                }
                 () = sleep(BUSY), if is_busy => {}
             }
         }

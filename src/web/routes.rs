@@ -64,7 +64,7 @@ pub(super) struct Refusal {
 
 /// What an address leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Health,
     Readiness,
     Metrics,
@@ -79,7 +79,7 @@ enum Place {
 }
 
 impl Place {
-    fn of(path: &str) -> Option<Self> {
+    pub(super) fn of(path: &str) -> Option<Self> {
         Some(match path {
             "/healthz" => Self::Health,
             "/readyz" => Self::Readiness,
@@ -101,7 +101,7 @@ impl Place {
         })
     }
 
-    fn room(&self) -> Room {
+    pub(super) fn room(&self) -> Room {
         match self {
             Self::Health | Self::Readiness | Self::Metrics => Room::Open,
             Self::Login | Self::Logout | Self::File(_) => Room::Hall,
@@ -341,7 +341,7 @@ impl From<BadQuery> for Refusal {
     }
 }
 
-fn members_query(parts: &Parts) -> Result<MembersQuery, BadQuery> {
+pub(super) fn members_query(parts: &Parts) -> Result<MembersQuery, BadQuery> {
     let query = Query::parse(parts.uri.query(), &["sort", "limit", "after"])?;
     let sort = query.read("sort", "name or lag", |text| match text {
         "name" => Some(Sort::Name),

@@ -105,6 +105,8 @@ targets! {
     address: targets::address, seeds::addresses();
     session_entry: targets::session_entry, seeds::session_entries();
     log_recovery: targets::log_recovery, seeds::segments();
+    control_line: targets::control_line, seeds::control_lines();
+    http_request: targets::http_request, seeds::http_requests();
     broker_machine: machine::broker_machine, seeds::conversations();
     client_machine: machine::client_machine, seeds::broker_frames();
 }

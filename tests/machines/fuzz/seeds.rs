@@ -1,5 +1,7 @@
 //! What mutations begin with: one of everything that is right.
 
+use orden::admin::Request;
+use orden::admin::report::{MembersQuery, Sort};
 use orden::net::key_file::KeyFile;
 use orden::wire::native::{self, Goodbye, Hello, Start};
 use orden::wire::reply::{self, Code, Refusal, Welcome};
@@ -104,6 +106,34 @@ pub(crate) fn addresses() -> Vec<Vec<u8>> {
         "ipc:///tmp/x",
     ];
     addresses.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+pub(crate) fn control_lines() -> Vec<Vec<u8>> {
+    let odd = Name::new(b"an\xe1").unwrap();
+    let requests = [
+        Request::Status,
+        Request::Members(MembersQuery {
+            sort: Sort::Lag,
+            limit: 3,
+            after: Some(odd.clone()),
+        }),
+        Request::Kick(name("ana")),
+        Request::End(odd),
+        Request::Drain(7),
+        Request::Reload,
+    ];
+    requests.map(|request| request.line().into_bytes()).to_vec()
+}
+
+pub(crate) fn http_requests() -> Vec<Vec<u8>> {
+    let requests = [
+        "GET /messages?from=last:3&count=2&follow=false\nhost: localhost\naccept: text/*\n",
+        "GET /messages\nhost: 127.0.0.1:8080\nlast-event-id: 17\n",
+        "POST /messages?name=an%e1+a&sequence=7&claim=x1\nhost: localhost\n",
+        "GET /members?sort=lag&limit=3&after=%ff\nauthorization: Bearer 0123456789abcdef\n",
+        "GET /members/an%2Fa\ncookie: a=b; orden=0123456789abcdef\norigin: http://localhost\n",
+    ];
+    requests.map(|text| text.as_bytes().to_vec()).to_vec()
 }
 
 pub(crate) fn session_entries() -> Vec<Vec<u8>> {

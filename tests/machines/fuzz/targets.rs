@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use orden::admin::Request;
 use orden::core::{Recovered, Seed, Sequencer};
 use orden::net::Address;
 use orden::net::key_file::{self, KeyFile};
@@ -76,6 +77,22 @@ pub(crate) fn address(bytes: &[u8]) {
         assert_eq!(address.to_string().parse(), Ok(address.clone()));
         assert!(!address.to_bind().contains('\0'), "libzmq would stop there");
     }
+}
+
+/// A line on the control socket: what is understood is said again as it was meant.
+pub(crate) fn control_line(bytes: &[u8]) {
+    match Request::parse(bytes) {
+        Ok(request) => {
+            let again = Request::parse(request.line().as_bytes());
+            assert_eq!(again.unwrap(), request);
+        }
+        Err(error) => assert!(!error.name().is_empty() && !error.to_string().is_empty()),
+    }
+}
+
+/// A request over HTTP, as far as it is read without a broker.
+pub(crate) fn http_request(bytes: &[u8]) {
+    let _ = orden::web::try_request(bytes);
 }
 
 /// What the log keeps of a session.

@@ -4,8 +4,8 @@ use std::fs;
 use std::net::TcpStream;
 
 use orden_kit::dealer::Dealer;
-use orden_kit::programs::End;
 use orden_kit::programs::broker::{Broker, command, run};
+use orden_kit::programs::{End, client};
 
 const HUGE: &str = "18446744073709551615";
 
@@ -205,4 +205,67 @@ fn both_families_are_listened_on() {
 fn resolves(name: &str) -> bool {
     use std::net::ToSocketAddrs;
     (name, 0).to_socket_addrs().is_ok()
+}
+
+#[test]
+fn what_is_in_effect_is_printed_with_where_it_comes_from() {
+    let mut check = command();
+    check.args([
+        "--check",
+        "--address",
+        ":0",
+        "--sync",
+        "20",
+        "--max-message-bytes",
+        "8000000",
+    ]);
+    check.env("ORDEN_AWAY_AFTER", "77");
+    let end = run(&mut check);
+    assert!(end.success(), "{}", end.complaint);
+    let text = end.lines.join("\n");
+    let has = |flag: &str, source: &str| {
+        let is = |line: &&str| line.starts_with(flag) && line.ends_with(source);
+        assert!(
+            text.lines().any(|line| is(&line)),
+            "no {flag}, {source} in {text}"
+        );
+    };
+    has("--sync 20 ", "command line");
+    has("--away-after 77 ", "environment");
+    has("--ping-after 15 ", "default");
+    has("--retain-bytes ", "not set");
+    // What is in effect, not what was said: messages of this size need more.
+    has("bytes of a segment: ", "67108864");
+    assert!(
+        !fs::exists("orden-data").unwrap(),
+        "it has started something"
+    );
+    let wrong = run_with(&["--check", "--ping-after", "10", "--away-after", "9"]);
+    assert_says(&wrong, 1, &["--away-after 9"]);
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_warned_of_and_that_of_another_program_is_not() {
+    let mut environment = vec![("ORDEN_SINC", "never".into())];
+    let mut help = client::command(&["--help"]);
+    let others = variables(&run(&mut help).lines.join("\n"));
+    assert!(others.len() > 5, "{others:?}");
+    let others: Vec<&'static str> = others.into_iter().map(|name| &*name.leak()).collect();
+    // Those that both have would be settings.
+    let own = variables(&run(command().arg("--help")).lines.join("\n"));
+    let foreign = others
+        .iter()
+        .filter(|name| !own.iter().any(|own| own == *name));
+    environment.extend(foreign.map(|name| (*name, "x".into())));
+    let broker = Broker::start_with(&[], environment);
+    broker.program().complaint(0, "ORDEN_SINC is no setting");
+    let said = broker.program().complaints();
+    assert_eq!(said.matches("is no setting").count(), 1, "{said}");
+}
+
+/// The variables that a program's help names.
+fn variables(help: &str) -> Vec<String> {
+    let names = help.split("[env:").skip(1);
+    let names = names.map(|rest| rest.split(['=', ']']).next().unwrap().trim());
+    names.map(str::to_owned).collect()
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use orden::client::{Clock, Connection, Context, connection};
 use orden::core::participant::Ending;
 use orden::net::Address;
+use orden::wire::reply::Code;
 
 use crate::faults::member::{Member, Place, Plan};
 use orden_kit::checker::file::Position;
@@ -43,6 +44,9 @@ struct State {
     wanted: HashMap<String, Wanted>,
     positions: HashMap<String, Position>,
     superseded: u64,
+    kicked: u64,
+    /// Whose sessions have ended.
+    over: Vec<String>,
     quiet: bool,
     closing: bool,
 }
@@ -52,6 +56,17 @@ struct Seat {
     plan: Plan,
     member: Option<Member>,
     superseded_at: Option<u64>,
+    is_over: bool,
+}
+
+/// What a member has just lost.
+enum Loss {
+    /// Another connection has it.
+    Name,
+    /// An operator has ended it.
+    Connection,
+    /// The same, for good.
+    Session,
 }
 
 impl Crowd {
@@ -92,6 +107,17 @@ impl Crowd {
         self.shared.lock().superseded
     }
 
+    /// How often a member was told that an operator has ended its connection.
+    pub(crate) fn kicked(&self) -> u64 {
+        self.shared.lock().kicked
+    }
+
+    /// Whether a member was told that its session has ended: it does not come back.
+    pub(crate) fn is_over(&self, name: &str) -> bool {
+        self.must_live();
+        self.shared.lock().over.iter().any(|over| over == name)
+    }
+
     fn must_live(&self) {
         let has_failed = self.thread.as_ref().is_some_and(JoinHandle::is_finished);
         assert!(!has_failed, "a member has failed, see above");
@@ -126,6 +152,7 @@ fn live(plans: Vec<(Address, Plan)>, shared: &Shared) {
             plan,
             member: None,
             superseded_at: None,
+            is_over: false,
         })
         .collect();
     loop {
@@ -139,8 +166,11 @@ fn live(plans: Vec<(Address, Plan)>, shared: &Shared) {
         wait(&seats, &wanted, clock, quiet);
         for seat in &mut seats {
             let wanted = wanted[&seat.plan.name];
-            if seat.turn(&context, clock, wanted, quiet) {
-                shared.lock().superseded += 1;
+            match seat.turn(&context, clock, wanted, quiet) {
+                None => {}
+                Some(Loss::Name) => shared.lock().superseded += 1,
+                Some(Loss::Connection) => shared.lock().kicked += 1,
+                Some(Loss::Session) => shared.lock().over.push(seat.plan.name.clone()),
             }
         }
         let mut state = shared.lock();
@@ -169,13 +199,20 @@ fn wait(seats: &[Seat], wanted: &HashMap<String, Wanted>, clock: Clock, quiet: b
 }
 
 impl Seat {
-    /// Gives its member a turn; says whether it has just lost its name to another.
-    fn turn(&mut self, context: &Context, clock: Clock, wanted: Wanted, quiet: bool) -> bool {
+    /// Gives its member a turn; says what it has just lost.
+    fn turn(
+        &mut self,
+        context: &Context,
+        clock: Clock,
+        wanted: Wanted,
+        quiet: bool,
+    ) -> Option<Loss> {
         match wanted {
-            Wanted::Paused => return false,
+            _ if self.is_over => return None,
+            Wanted::Paused => return None,
             Wanted::Gone => {
                 self.member = None;
-                return false;
+                return None;
             }
             Wanted::Running => {}
         }
@@ -183,7 +220,7 @@ impl Seat {
             .superseded_at
             .is_some_and(|at| since_ms(at) < COME_BACK_MS)
         {
-            return false;
+            return None;
         }
         self.superseded_at = None;
         let (address, plan) = (&self.address, &self.plan);
@@ -196,12 +233,31 @@ impl Seat {
         });
         member.turn(clock.now(), quiet);
         match member.ended.take() {
-            None => false,
+            None => None,
             // Who was cut off when it was superseded finds out by what was published since.
             Some(Ending::Superseded | Ending::SequencesTaken(_)) => {
                 self.member = None;
                 self.superseded_at = Some(now_us());
-                true
+                Some(Loss::Name)
+            }
+            Some(Ending::Refused {
+                code: Code::Removed,
+                ..
+            }) => {
+                self.member = None;
+                self.superseded_at = Some(now_us());
+                Some(Loss::Connection)
+            }
+            Some(
+                Ending::SessionEnded
+                | Ending::Refused {
+                    code: Code::SessionEnded,
+                    ..
+                },
+            ) => {
+                self.member = None;
+                self.is_over = true;
+                Some(Loss::Session)
             }
             Some(ending) => panic!("{}: {ending}", self.plan.name),
         }

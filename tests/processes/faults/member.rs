@@ -11,6 +11,7 @@ use orden::core::participant::{
 };
 use orden::net::Address;
 use orden::wire::native::Start;
+use orden::wire::reply::Code;
 use orden::wire::{ClientSequence, LogId, Name, OrderNumber};
 
 use orden_kit::checker::file::{self, Position, Writer};
@@ -172,7 +173,14 @@ impl Member {
                     }
                 }
                 Told::Ended(ending) => self.ended = Some(ending),
-                Told::Away | Told::NoSpace | Told::Unreachable(_) => {}
+                Told::Away
+                | Told::NoSpace
+                | Told::Unreachable(_)
+                // It serves its members to the end.
+                | Told::Refused {
+                    code: Code::Closing,
+                    ..
+                } => {}
                 told => panic!("{}: {told:?}", self.plan.name),
             }
         }

@@ -8,6 +8,7 @@ mod leaving;
 mod member;
 mod nemesis;
 mod network;
+mod operators;
 mod processes;
 mod resources;
 mod soak;

@@ -1,6 +1,9 @@
 //! `POST /messages`: ordered once, whatever happens to whom.
 
+use orden_kit::dealer::Dealer;
+use orden_kit::poll;
 use orden_kit::programs::broker::Broker;
+use rustix::process::Signal;
 
 use super::asking::{ask, get, post};
 use super::{HTTP, broker};
@@ -123,4 +126,40 @@ fn where_keys_say_who_may_a_browser_may_not() {
         b"",
     );
     assert_eq!((all.status, all.text()), (200, ""));
+}
+
+/// Hears everything up to this, and acknowledges nothing; its number.
+fn hear(peer: &mut Dealer, text: &str) -> u64 {
+    loop {
+        let heard = peer.next_unacknowledged();
+        if heard.payload == text.as_bytes() {
+            return heard.order;
+        }
+    }
+}
+
+#[test]
+fn while_the_broker_drains_known_names_post_and_new_ones_may_not() {
+    let broker = broker();
+    let http = broker.http_address();
+    // It holds the drain up, as it acknowledges nothing that it hears.
+    let mut slow = Dealer::join(broker.endpoint(), "slow");
+    assert_eq!(post(http, "ana", 1, b"hola").0, 200);
+    let last = hear(&mut slow, "ana: hola");
+    broker.program().signal(Signal::USR2);
+    let draining = || (get(http, "/readyz").text() == "draining\n").then_some(());
+    poll(draining, "it drains");
+    let (status, answer) = post(http, "ana", 2, b"tarde");
+    assert_eq!((status, answer["order"].as_u64()), (200, Some(last + 1)));
+    let (status, answer) = post(http, "eva", 1, b"nueva");
+    assert_eq!((status, answer["error"].as_str()), (503, Some("closing")));
+    hear(&mut slow, "ana: tarde");
+    slow.ack(last);
+    let (end, stopped) = broker.end();
+    assert_eq!(end.code(), Some(0), "{}", end.complaint);
+    // What was refused may be said again, under its sequence.
+    let broker = stopped.start();
+    let http = broker.http_address();
+    assert_eq!(post(http, "eva", 1, b"nueva").0, 200);
+    assert_eq!(post(http, "ana", 2, b"tarde").1["order"], last + 1);
 }

@@ -147,3 +147,22 @@ fn descriptors_are_kept_from_peers_before_there_are_none() {
     bea.say("bea: in");
     bea.hear_until("bea: in");
 }
+
+#[test]
+fn members_are_warned_of_before_there_are_too_many() {
+    let broker = Broker::in_memory(&[HTTP, &["--max-members", "10"]].concat());
+    assert_eq!(value(&broker, "orden_members_limit "), "10");
+    let join = |number: u32| {
+        let name = format!("m{number}");
+        let peer = Peer::join(&broker, &name, None);
+        peer.say(&format!("{name}: here"));
+        peer.hear_until(&format!("{name}: here"));
+        peer
+    };
+    let _early: Vec<_> = (0..7).map(join).collect();
+    assert!(!broker.program().complaints().contains("that there can be"));
+    let _eighth = join(7);
+    broker
+        .program()
+        .complaint(0, "8 members, present or away, of 10 that there can be");
+}
