@@ -44,8 +44,15 @@ impl Operated {
         match instruction {
             Instruction::Kick(name) => {
                 let who = name.to_string();
+                let was_known = status(commits.machine(), name).is_some();
                 let machine = instruct(now, commits, instruction)?;
                 let after = status(machine, name);
+                // The session of a connection is over with it.
+                let lasts = !who.contains(':') && !who.starts_with("guest-");
+                assert!(
+                    after.is_some() || !was_known || !lasts,
+                    "Operated: {who} has no session after it was kicked"
+                );
                 let is_present = after.as_ref().is_some_and(|member| member.present);
                 assert!(!is_present, "Operated: {who} is there after it was kicked");
                 if after.is_some() {
