@@ -8,6 +8,7 @@ mod compatibility;
 mod control;
 mod crash;
 mod disk;
+mod documents;
 mod durable_first;
 mod end_to_end;
 mod faults;
