@@ -68,16 +68,23 @@ pub(crate) fn parse_with_sources<C: Parser>() -> Result<(C, ArgMatches), ExitCod
     })
 }
 
+fn without_help_commands(command: Command) -> Command {
+    let command = command.disable_help_subcommand(true);
+    command.mut_subcommands(without_help_commands)
+}
+
 /// Writes what a package brings beside the program: a man page for it and each of its commands, and
 /// what shells need to complete its command line.
 fn write_pages(mut command: Command, folder: &Path) -> io::Result<()> {
+    // The long form of the version is about this build, and would be part of the page's title; of
+    // `help` there would be a page for each command. Completions come later, as they add `help`.
+    let described = without_help_commands(command.clone()).long_version(Resettable::Reset);
+    clap_mangen::generate_to(described, folder)?;
     let name = command.get_name().to_owned();
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         clap_complete::generate_to(shell, &mut command, &name, folder)?;
     }
-    // The long form of the version is about this build, and would be part of the page's title.
-    let command = command.long_version(Resettable::Reset);
-    clap_mangen::generate_to(command, folder)
+    Ok(())
 }
 
 /// An environment variable that is empty counts as not set: that is how a compose file or a
