@@ -5,6 +5,9 @@
 //! at the same place. Brokers count on nothing else: an answer to an append is a hint, and a
 //! record counts when it is read back in its turn.
 
+#[cfg(feature = "nats")]
+pub mod nats;
+
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -66,8 +69,9 @@ pub enum StreamEvent {
     FetchEnd {
         /// Where it began.
         from: Position,
-        /// All records from `from` to this one (without it) were `Fetched`. If it is `from`, there
-        /// is none yet, or no server has answered: ask again a little later.
+        /// All records from `from` to this one (without it) were `Fetched`. There may be more: a
+        /// server that lags answers with what it has. If it is `from`, there is none yet, or no
+        /// server has answered: ask again a little later.
         next: Position,
         /// Whether the engine's leader says that it has later records but none at `next`: it was
         /// purged, or is lost.

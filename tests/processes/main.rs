@@ -17,4 +17,5 @@ mod interop;
 mod peers;
 mod python;
 mod security;
+mod stream;
 mod web;

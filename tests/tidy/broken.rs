@@ -71,6 +71,14 @@ fn a_socket_in_the_wrong_room() {
 }
 
 #[test]
+fn nats_in_the_wrong_room() {
+    let rule = rules::leaves_nats_alone;
+    let text = "use async_nats::Client;";
+    assert_eq!(lines(rule, "src/broker/mod.rs", text), [1]);
+    assert!(lines(rule, "src/stream/nats/session.rs", text).is_empty());
+}
+
+#[test]
 fn leave_for_unsafe_in_the_wrong_room() {
     let rule = rules::leaves_unsafe_alone;
     let text = "// unsafe_code\n#![expect(unsafe_code, reason = \"speed\")]";

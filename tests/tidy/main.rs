@@ -55,6 +55,11 @@ fn zmq_stays_in_its_rooms() {
 }
 
 #[test]
+fn nats_stays_in_its_room() {
+    holds(&["src/"], rules::leaves_nats_alone);
+}
+
+#[test]
 fn unsafe_stays_in_its_room() {
     holds(EVERYWHERE, rules::leaves_unsafe_alone);
 }

@@ -61,6 +61,7 @@ const ZMQ_FILES: &[&str] = &[
     "src/net/peer.rs",
     "src/net/polled_socket.rs",
 ];
+const NATS_ROOM: &str = "src/stream/nats/";
 const UNSAFE_FILE: &str = "src/net/libzmq.rs";
 
 pub(crate) fn imports_go_down(source: &Source) -> Vec<Finding> {
@@ -119,6 +120,16 @@ pub(crate) fn leaves_zmq_alone(source: &Source) -> Vec<Finding> {
     (paths(&source.code).into_iter())
         .filter(|path| path.is_in("zmq") || path.is_in("zmq_sys"))
         .map(|path| format!("{}: `{}` belongs in a transport.rs", path.line, path.text))
+        .collect()
+}
+
+pub(crate) fn leaves_nats_alone(source: &Source) -> Vec<Finding> {
+    if source.path.starts_with(NATS_ROOM) {
+        return Vec::new();
+    }
+    (paths(&source.code).into_iter())
+        .filter(|path| path.is_in("async_nats"))
+        .map(|path| format!("{}: `{}` belongs in {NATS_ROOM}", path.line, path.text))
         .collect()
 }
 

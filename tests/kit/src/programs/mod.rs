@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod client;
+pub mod nats;
 pub mod python;
 pub mod status;
 

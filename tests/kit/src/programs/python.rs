@@ -13,6 +13,14 @@ use super::Program;
 use crate::root;
 
 const PYZMQ: &str = "27.3.0";
+const PIP: [&str; 6] = [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--no-input",
+    "--disable-pip-version-check",
+];
 
 /// The interpreter: that of a virtual environment in target/, with pyzmq.
 pub fn interpreter() -> &'static Path {
@@ -46,18 +54,23 @@ pub fn with(module: &str, package: &str) -> &'static Path {
     };
     if !has() {
         let hint = "pip could not install a package: is there a network, or a mirror?";
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-        ];
-        run(Command::new(python).args(pip).arg(package), hint);
+        run(Command::new(python).args(PIP).arg(package), hint);
         assert!(has(), "{package} was installed and cannot be imported");
     }
     python
+}
+
+/// A program of a package, installed beside the interpreter.
+pub fn script(name: &str, package: &str) -> PathBuf {
+    let python = interpreter();
+    let installed = python.with_file_name(name);
+    let lock = File::create(python.with_extension("lock")).expect("target/ is writable");
+    lock.lock().expect("a file in target/ can be locked");
+    if !installed.exists() {
+        let hint = "pip could not install a package: is there a network, or a mirror?";
+        run(Command::new(python).args(PIP).arg(package), hint);
+    }
+    installed
 }
 
 fn has_pyzmq(python: &Path) -> bool {
@@ -71,17 +84,9 @@ fn make(environment: &Path, python: &Path) {
     let hint = "install Python 3 with its venv module (Debian: apt install python3-venv)";
     run(Command::new("python3").args(venv).arg(environment), hint);
     let package = format!("pyzmq=={PYZMQ}");
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-    ];
     let hint =
         "pip could not install pyzmq: is there a network, or a mirror in pip's configuration?";
-    run(Command::new(python).args(pip).arg(package), hint);
+    run(Command::new(python).args(PIP).arg(package), hint);
     assert!(
         has_pyzmq(python),
         "pyzmq {PYZMQ} was installed and cannot be imported"
