@@ -1,11 +1,16 @@
 //! `orden-broker`: parse, run, print, exit code. Everything else is in the library.
 
+#[cfg(feature = "nats")]
+#[path = "broker/cluster.rs"]
+mod cluster;
 #[path = "command_line.rs"]
 mod command_line;
 #[path = "broker/commands.rs"]
 mod commands;
 #[path = "broker/effective.rs"]
 mod effective;
+#[path = "broker/ending.rs"]
+mod ending;
 #[path = "broker/flags.rs"]
 mod flags;
 #[cfg(feature = "http")]
@@ -38,13 +43,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use orden::admin::{self, Control, View};
-use orden::broker::{Broker, Error, Sync};
+use orden::broker::{Broker, Config, Error, Sync};
 
 use clap::CommandFactory as _;
+use ending::{exit_code, hint};
 use flags::{Cli, Command, Journal, Serve};
 use log_command::LogCommand;
-
-const RESTORE: &str = "restore the directory from a backup, or begin a new one with --data";
 
 fn main() -> ExitCode {
     let (cli, matches): (Cli, _) = match command_line::parse_with_sources() {
@@ -54,6 +58,8 @@ fn main() -> ExitCode {
     match cli.command {
         Some(Command::Log(command)) => look_at_log(&command),
         Some(Command::Keys(command)) => make_keys(command),
+        #[cfg(feature = "nats")]
+        Some(Command::Stream(command)) => look_at_stream(&command),
         Some(Command::Operate(command)) => operate(command),
         Some(Command::Completions { shell }) => complete(shell),
         None if cli.serve.check => check(&cli.serve, &matches),
@@ -65,6 +71,18 @@ fn look_at_log(command: &LogCommand) -> ExitCode {
     match log_command::run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(if error.is_damage() { 2 } else { 3 }, &error, error.hint()),
+    }
+}
+
+#[cfg(feature = "nats")]
+fn look_at_stream(command: &cluster::Command) -> ExitCode {
+    match cluster::run(command) {
+        Ok(text) => {
+            // It is done, whether or not anybody reads it.
+            writeln!(std::io::stdout(), "{text}").ok();
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(error.exit_code(), &error, ""),
     }
 }
 
@@ -125,8 +143,10 @@ fn serve_and_report(options: &Serve) -> ExitCode {
     let served = serve(options, log_file);
     log::logger().flush();
     match served {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::Broker(Error::GivenUp)) => ExitCode::SUCCESS,
         Err(Failure::Broker(error)) => fail(exit_code(&error), &error, hint(&error)),
+        #[cfg(feature = "nats")]
+        Err(Failure::Cluster(error)) => fail(error.exit_code(), &error, ""),
         Err(Failure::Control(error)) => fail(3, &error, "--control PATH puts it elsewhere"),
         #[cfg(feature = "http")]
         Err(Failure::Http(error)) => fail(error.exit_code(), &error, error.hint()),
@@ -138,6 +158,9 @@ fn serve_and_report(options: &Serve) -> ExitCode {
 enum Failure {
     #[error(transparent)]
     Broker(#[from] Error),
+    #[cfg(feature = "nats")]
+    #[error(transparent)]
+    Cluster(#[from] cluster::Error),
     #[error(transparent)]
     Control(#[from] admin::Error),
     #[cfg(feature = "http")]
@@ -160,14 +183,14 @@ fn serve(cli: &Serve, log_file: logging::LogFile) -> Result<(), Failure> {
     if config.security.is_some() {
         orden::net::forbid_core_dumps()?;
     }
-    warn_of_what_is_lost(&cli.journal);
+    warn_of_what_is_lost(&cli.journal, cli.is_shared());
     #[cfg(feature = "http")]
     let http = cli.http.prepare(&config)?;
     #[cfg(feature = "http")]
     let http = http.map(|it| Ok::<_, http::Error>((it.address(), it.serve()?)));
     #[cfg(feature = "http")]
     let mut http = http.transpose()?;
-    let broker = Broker::start(&config)?;
+    let broker = start(cli, &config)?;
     let view = Arc::new(View::new(broker.outside(), cli.data().map(Into::into)));
     let reload = signals::reload(broker.outside(), log_file);
     signals::watch(signals, &view, reload.clone())?;
@@ -191,8 +214,19 @@ fn serve(cli: &Serve, log_file: logging::LogFile) -> Result<(), Failure> {
     Ok(broker.wait()?)
 }
 
+fn start(cli: &Serve, config: &Config) -> Result<Broker, Failure> {
+    #[cfg(feature = "nats")]
+    if cli.is_shared() {
+        let (bytes, insecure) = (config.limits.message_bytes, cli.security.is_insecure());
+        let membership = cli.cluster.reach(bytes, insecure)?;
+        return Ok(Broker::start_among(config, membership)?);
+    }
+    let _ = cli;
+    Ok(Broker::start(config)?)
+}
+
 /// Says once, and in words, what a weaker choice than the default costs.
-fn warn_of_what_is_lost(journal: &Journal) {
+fn warn_of_what_is_lost(journal: &Journal, is_shared: bool) {
     if journal.in_memory {
         let kept = journal.in_memory();
         log::warn!(
@@ -206,6 +240,7 @@ fn warn_of_what_is_lost(journal: &Journal) {
     }
     match journal.sync {
         Sync::Always => {}
+        _ if is_shared => {} // the stream has what the journal has not
         Sync::Every(period) => log::warn!(
             "synced every {} ms: a power cut may take back what was confirmed and seen \
              in that time, and give its numbers to other messages",
@@ -215,28 +250,6 @@ fn warn_of_what_is_lost(journal: &Journal) {
             "never synced: a power cut may take back half a minute of what was confirmed and \
              seen, or more, and give its numbers to other messages"
         ),
-    }
-}
-
-fn exit_code(error: &Error) -> u8 {
-    match error {
-        Error::Store(error) if error.is_damage() => 2,
-        Error::Keys(_) => 1,
-        _ => 3,
-    }
-}
-
-fn hint(error: &Error) -> &'static str {
-    match error {
-        Error::Bind { source, .. } => startup::bind_hint(source),
-        Error::Store(error) if error.is_damage() => RESTORE,
-        Error::Store(orden::store::Error::FileSizeLimit { .. }) => {
-            "raise it (ulimit -f, LimitFSIZE=), or give --segment-bytes less"
-        }
-        Error::Store(_) => "see --data for where the log is kept",
-        Error::UnfitLibzmq(_) => "build it in its repository: Cargo.toml and .libzmq/ name libzmq",
-        Error::Keys(_) => "orden-broker keygen DIR makes key files, as pyzmq's zmq.auth does",
-        _ => "",
     }
 }
 

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+#[cfg(feature = "nats")]
+use clap::builder::ArgPredicate;
 use clap::builder::{BoolishValueParser, RangedU64ValueParser};
 use clap::{Args, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
@@ -13,6 +15,8 @@ use orden::net::Address;
 use orden::store::{self, MemoryOptions};
 use rustix::process::{Resource, getrlimit};
 
+#[cfg(feature = "nats")]
+use crate::cluster;
 use crate::command_line::STYLES;
 use crate::commands::Operate;
 #[cfg(feature = "http")]
@@ -39,6 +43,10 @@ pub(crate) enum Command {
     /// Look at a log: is it whole, what is in it; also while a broker writes to it
     #[command(subcommand)]
     Log(LogCommand),
+    /// Make or check the stream that several brokers share
+    #[cfg(feature = "nats")]
+    #[command(subcommand)]
+    Stream(cluster::Command),
     #[command(flatten)]
     Keys(security::Command),
     #[command(flatten)]
@@ -60,6 +68,9 @@ pub(crate) struct Serve {
     pub(crate) delivery: Delivery,
     #[command(flatten)]
     pub(crate) security: security::Flags,
+    #[cfg(feature = "nats")]
+    #[command(flatten)]
+    pub(crate) cluster: cluster::Cluster,
     #[cfg(feature = "http")]
     #[command(flatten)]
     pub(crate) http: http::Http,
@@ -107,12 +118,17 @@ pub(crate) struct Journal {
     )]
     pub(crate) in_memory: bool,
     /// When the log is synced: before anybody sees a message, at most so many milliseconds
-    /// after, or when the system likes
+    /// after, or when the system likes; with --cluster 1000 if nothing else is said, as the stream
+    /// has what the journal has not synced
     #[arg(
         long,
         env = "ORDEN_SYNC",
         value_name = "always|MS|never",
         default_value = "always"
+    )]
+    #[cfg_attr(
+        feature = "nats",
+        arg(default_value_if("cluster", ArgPredicate::IsPresent, "1000"))
     )]
     pub(crate) sync: Sync,
     /// How large each of the log's files is, made ready ahead of its use; at least what some of
@@ -179,7 +195,8 @@ Every flag can also be given as an environment variable, ORDEN_… in capitals.
 SIGTERM and SIGINT stop in good order, a second one at once; SIGHUP does what `reload` does, SIGUSR2
 what `drain` does; SIGUSR1 logs who is how far.
 
-Exit codes: 0 stopped; 1 wrong usage; 2 the log is damaged; 3 any other failure.";
+Exit codes: 0 stopped; 1 wrong usage; 2 the log is damaged, or brokers have different histories;
+3 any other failure.";
 
 impl Journal {
     /// What is kept without a disk.
@@ -229,6 +246,14 @@ impl Serve {
             connections: self.security.connection_limits(),
             security: self.security.security()?,
         })
+    }
+
+    /// Whether the order is shared with other brokers.
+    pub(crate) fn is_shared(&self) -> bool {
+        #[cfg(feature = "nats")]
+        return self.cluster.is_wanted();
+        #[cfg(not(feature = "nats"))]
+        false
     }
 
     /// Where the log lies, if it lies on a disk.

@@ -103,6 +103,12 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
+    /// Whether what goes beyond this machine may be unencrypted.
+    #[cfg(feature = "nats")]
+    pub(crate) fn is_insecure(&self) -> bool {
+        self.insecure
+    }
+
     /// The limits of the machine, as these flags say, on top of others.
     pub(crate) fn limits(&self, others: &Limits) -> Limits {
         Limits {

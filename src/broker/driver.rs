@@ -6,21 +6,29 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, never, select};
 
 use super::Error;
 use super::ack_map::AckMap;
 use super::dispatcher::Signals;
 use super::event_log::EventLog;
 use super::exchange::{INBOUND_BURSTS, Inbound, Outbound};
+use super::membership;
 use super::operator::Waiting;
 use super::vitals::Vitals;
 use crate::commit::CommitLoop;
-use crate::core::{Input, Now, Ready};
+use crate::core::{Input, Now, Ready, StreamNews};
 use crate::net::Clock;
 use crate::net::waker::Waker;
+use crate::stream::StreamEvent;
 use crate::wire::OrderNumber;
+
+/// How long a broker that stops waits for what it has proposed.
+const FINISH: Duration = Duration::from_secs(2);
+/// How often a broker that waits for the stream looks at whether it is to stop.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What the sequencer thread works with.
 pub(super) struct Driver {
@@ -36,6 +44,15 @@ pub(super) struct Driver {
     pub(super) rounds: Arc<AtomicU64>,
     pub(super) vitals: Vitals,
     pub(super) round: Round,
+    /// What a broker that has joined others has to do first.
+    pub(super) first: Option<Ready>,
+}
+
+/// What ends a wait.
+enum Woken {
+    Inbound(Inbound),
+    Stream(StreamEvent),
+    Due,
 }
 
 /// What is carried from one round to the next.
@@ -71,21 +88,55 @@ impl Driver {
     }
 
     fn work(&mut self) -> Result<(), Error> {
-        self.round(self.clock.now_with_wall())?;
+        let now = self.clock.now_with_wall();
+        match self.first.take() {
+            Some(ready) => self.pass_on(now, ready)?,
+            None => self.round(now)?,
+        }
         while !self.round.stopping {
-            let first = self.wait()?;
+            let woken = self.wait()?;
             let now = self.clock.now_with_wall();
-            if let Some(first) = first {
-                self.take(now, first)?;
-                self.take_more(now)?;
+            match woken {
+                Woken::Inbound(first) => {
+                    self.take(now, first)?;
+                    self.take_more(now)?;
+                }
+                Woken::Stream(first) => {
+                    self.commits.heard(now, first)?;
+                    membership::take_events(&mut self.commits, now)?;
+                    self.take_more(now)?;
+                }
+                Woken::Due => {}
             }
             self.round(now)?;
         }
-        Ok(())
+        self.finish_among_others()
+    }
+
+    /// Waits until what this broker has proposed is applied, and its members are free to sit
+    /// elsewhere.
+    fn finish_among_others(&mut self) -> Result<(), Error> {
+        if self.commits.stream_events().is_none() {
+            return Ok(());
+        }
+        let now = self.clock.now_with_wall();
+        self.commits.step(now, Input::Stream(StreamNews::Ends))?;
+        let end = now.time + FINISH;
+        loop {
+            let now = self.clock.now_with_wall();
+            self.round(now)?;
+            if self.commits.machine().is_settled() || now.time >= end {
+                return Ok(());
+            }
+            membership::wait(&mut self.commits, &self.clock, LOOK)?;
+        }
     }
 
     /// Waits for something to arrive, or for a deadline.
-    fn wait(&mut self) -> Result<Option<Inbound>, Error> {
+    fn wait(&mut self) -> Result<Woken, Error> {
+        if let Some(events) = self.commits.stream_events() {
+            return self.wait_among_others(events);
+        }
         let received = match self.commits.deadline() {
             None => self
                 .inbound
@@ -94,9 +145,38 @@ impl Driver {
             Some(time) => self.inbound.recv_timeout(self.clock.until(time)),
         };
         match received {
-            Ok(inbound) => Ok(Some(inbound)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Ok(inbound) => Ok(Woken::Inbound(inbound)),
+            Err(RecvTimeoutError::Timeout) => Ok(Woken::Due),
             Err(RecvTimeoutError::Disconnected) => Err(Error::ThreadGone("dispatcher")),
+        }
+    }
+
+    /// The same with a stream. While too much waits for that, nothing is taken from the ROUTER, so
+    /// that publishers wait instead.
+    fn wait_among_others(&self, events: &Receiver<StreamEvent>) -> Result<Woken, Error> {
+        let is_congested = self.commits.machine().is_congested();
+        if is_congested && self.signals.stop.load(Ordering::SeqCst) {
+            return Ok(Woken::Inbound(Inbound::Stop));
+        }
+        let due = self.commits.deadline().map(|time| self.clock.until(time));
+        let patience = match due {
+            Some(due) if is_congested => due.min(LOOK),
+            None if is_congested => LOOK,
+            Some(due) => due,
+            None => Duration::MAX,
+        };
+        let inbound = if is_congested {
+            &never()
+        } else {
+            &self.inbound
+        };
+        select! {
+            recv(inbound) -> arrived => match arrived {
+                Ok(inbound) => Ok(Woken::Inbound(inbound)),
+                Err(_) => Err(Error::ThreadGone("dispatcher")),
+            },
+            recv(events) -> event => event.map(Woken::Stream).map_err(|_| Error::ThreadGone("nats")),
+            default(patience) => Ok(Woken::Due),
         }
     }
 
@@ -105,7 +185,10 @@ impl Driver {
         // Bounded, or members that acknowledge without a pause would keep everybody from being
         // sent anything.
         for _ in 0..INBOUND_BURSTS {
-            if self.commits.is_full() || self.round.stopping {
+            if self.commits.is_full()
+                || self.round.stopping
+                || self.commits.machine().is_congested()
+            {
                 break;
             }
             let Ok(more) = self.inbound.try_recv() else {
@@ -142,6 +225,13 @@ impl Driver {
 
     /// Does what the machine says, once the log has what it rests on.
     fn round(&mut self, now: Now) -> Result<(), Error> {
+        let ready = self.commits.round(now)?;
+        membership::stop_if_halted(&mut self.commits, &self.clock)?;
+        self.pass_on(now, ready)
+    }
+
+    /// Has done what a round says.
+    fn pass_on(&mut self, now: Now, ready: Ready) -> Result<(), Error> {
         let Ready {
             sends,
             is_crowded,
@@ -150,7 +240,7 @@ impl Driver {
             events,
             replies,
             drained,
-        } = self.commits.round(now)?;
+        } = ready;
         // Before anybody hears of it: a peer that has an answer and asks for the status finds it
         // there.
         self.ack_map.show(self.commits.machine_mut());

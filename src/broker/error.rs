@@ -4,6 +4,7 @@ use std::io;
 
 use crate::net::{KeyError, Libzmq, SocketError};
 use crate::store;
+use crate::wire::{LogId, Name};
 
 /// Why a broker cannot start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,40 @@ pub enum Error {
     /// A thread cannot be started, or what it needs is not to be had.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] io::Error),
+    /// Histories differ: nothing more is delivered until a person has decided.
+    #[error("two histories: {0}; nothing more is delivered")]
+    Diverged(String),
+    /// A record that only a newer version can apply.
+    #[error("the stream holds what only a newer version of orden-broker can apply")]
+    NewerNeeded,
+    /// Another process serves under this broker's name.
+    #[error("a newer broker of the name {0} has taken over")]
+    TakenOver(Name),
+    /// The stream holds no order.
+    #[error("the stream founds no order: {0}")]
+    Unfounded(String),
+    /// The journal and the stream belong to different orders.
+    #[error("the journal is of the order {:016x}, the stream of {:016x}", journal.0, stream.0)]
+    OtherOrder {
+        /// That of the journal.
+        journal: LogId,
+        /// That of the stream.
+        stream: LogId,
+    },
+    /// The order was founded with another limit.
+    #[error("the order was founded for messages of up to {founded} bytes, not {given}")]
+    OtherRules {
+        /// What all brokers share.
+        founded: u64,
+        /// What this one was told.
+        given: usize,
+    },
+    /// The journal of one of several brokers, and no stream to go on with.
+    #[error("the journal of one of several brokers: on its own it would make a second history")]
+    OneOfSeveral,
+    /// It was not wanted any more before it served.
+    #[error("stopped before it served")]
+    GivenUp,
     /// A thread has ended before its time; its own error says why.
     #[error("the {0} thread has ended")]
     ThreadGone(&'static str),

@@ -16,9 +16,11 @@ mod driver;
 mod error;
 mod event_log;
 mod exchange;
+mod founding;
 mod in_process;
 mod key_list;
 mod loader;
+mod membership;
 mod monitor;
 mod operator;
 mod outside;
@@ -44,6 +46,7 @@ use self::connection_tracker::Bounds;
 use self::dispatcher::{Dispatcher, Signals};
 use self::driver::{Driver, Round};
 use self::exchange::{INBOUND_BURSTS, LOADS, OUTBOUND_BURSTS};
+use self::membership::{Joined, Joining};
 use self::outside::{Handles, Watch};
 use self::sockets::Options;
 use self::transport::Transport;
@@ -51,13 +54,16 @@ use crate::commit::CommitLoop;
 use crate::core::{Seed, Sequencer};
 use crate::net::Clock;
 use crate::net::waker::waker;
-use crate::store::{self, Opened, Run};
+use crate::store::{self, Identity, LogReader, Opened, Run};
+use crate::wire::stream_record::Founding;
 
 pub use crate::commit::{BadSync, Sync};
 pub use ack_map::{AckMap, Status};
 pub use config::{Config, ConnectionLimits, Security, Storage};
 pub use error::Error;
+pub use founding::{found, founding};
 pub use in_process::{Ear, InProcess, NotTaken};
+pub use membership::Membership;
 pub use operator::{NotDone, Operator};
 pub use outside::Outside;
 pub use pulse::Pulse;
@@ -81,15 +87,27 @@ impl Broker {
     /// # Errors
     /// What prevents that.
     pub fn start(config: &Config) -> Result<Self, Error> {
+        Self::start_with(config, None)
+    }
+
+    /// The same as one of several brokers: it binds its sockets once it has caught up with them.
+    ///
+    /// # Errors
+    /// What prevents that.
+    pub fn start_among(config: &Config, membership: Membership) -> Result<Self, Error> {
+        Self::start_with(config, Some(Joining::begin(membership)?))
+    }
+
+    fn start_with(config: &Config, joining: Option<Joining>) -> Result<Self, Error> {
         let context = sockets::context()?;
-        let opened = open_log(&config.storage)?;
-        let mut seed = Seed::default();
-        getrandom::fill(&mut seed).map_err(|error| Error::Randomness(error.to_string()))?;
         // Before any socket is bound, so that no peer connects unchecked.
         let auth = config.security.as_ref().map(Auth::open).transpose()?;
         let zap = auth.as_ref().map(|auth| auth.zap_handler(&context));
+        let zap = zap.transpose()?;
+        let clock = Clock::start();
+        let (reader, vitals, mut joined) = prepare(config, auth.as_ref(), joining, &clock)?;
         let (serving, auth_stops) = bounded(0);
-        let transport = Transport::bind(&context, &options(config), zap.transpose()?, serving)?;
+        let transport = Transport::bind(&context, &options(config), zap, serving)?;
         let endpoints = transport.endpoints()?;
 
         let (waker, sleeper) = waker()?;
@@ -98,11 +116,9 @@ impl Broker {
         let (outbound_in, outbound_out) = bounded(OUTBOUND_BURSTS);
         let (loads_in, loads_out) = bounded(LOADS);
         let ack_map = AckMap::default();
-        let reader = opened.log.reader();
         let in_process = InProcess::new(inbound_in.clone());
         let (living, token) = Watch::over(3 + usize::from(auth.is_some()));
         let rounds = Arc::new(AtomicU64::new(0));
-        let vitals = Vitals::of(&opened, config.limits.members);
         let (reloads, asked) = bounded(1);
         let handles = Handles {
             in_process: in_process.clone(),
@@ -112,18 +128,12 @@ impl Broker {
             stopper: Stopper::new(&signals, &waker),
             vitals: vitals.clone(),
         };
-        let outside = Outside::new(&opened, &ack_map, handles, living);
-        let clock = Clock::start();
-        let (now, limits) = (clock.now_with_wall(), config.limits.clone());
-        let machine = Sequencer::new(now, limits, opened.recovered, seed);
-        let mut machine = match &auth {
-            Some(auth) => auth.watch_over(machine),
-            None => machine,
-        };
+        let machine = joined.commits.machine_mut();
         // A status before the first round shows what the log holds, not nothing.
-        ack_map.show(&mut machine);
+        ack_map.show(machine);
+        let outside = Outside::new(machine, reader.fork(), &ack_map, handles, living);
         let driver = Driver {
-            commits: CommitLoop::new(machine, opened.log, config.sync),
+            commits: joined.commits,
             clock,
             inbound: inbound_out,
             outbound: outbound_in,
@@ -134,6 +144,7 @@ impl Broker {
             rounds,
             vitals: vitals.clone(),
             round: Round::default(),
+            first: joined.ready,
         };
         let (loaded, auth_inbound) = (inbound_in.clone(), inbound_in.clone());
         let channels = (inbound_in, outbound_out, in_process);
@@ -242,13 +253,61 @@ fn options(config: &Config) -> Options {
     }
 }
 
+/// The machine on its log; among several brokers, one that serves already.
+fn prepare(
+    config: &Config,
+    auth: Option<&Auth>,
+    joining: Option<Joining>,
+    clock: &Clock,
+) -> Result<(Box<dyn LogReader>, Vitals, Joined), Error> {
+    let founding = joining.as_ref().map(|joining| &joining.founding);
+    let mut opened = open_log(&config.storage, founding)?;
+    membership::check(&opened.recovered, config, founding)?;
+    let (reader, vitals) = (
+        opened.log.reader(),
+        Vitals::of(&opened, config.limits.members),
+    );
+    let mut seed = Seed::default();
+    getrandom::fill(&mut seed).map_err(|error| Error::Randomness(error.to_string()))?;
+    let (now, limits) = (clock.now_with_wall(), config.limits.clone());
+    let mark = opened.recovered.mark.take();
+    let machine = Sequencer::new(now, limits, opened.recovered, seed);
+    let machine = match auth {
+        Some(auth) => auth.watch_over(machine),
+        None => machine,
+    };
+    let commits = |machine| CommitLoop::new(machine, opened.log, config.sync);
+    let joined = match joining {
+        None => Joined::alone(commits(machine)),
+        Some(joining) => {
+            let machine = machine.among(now, joining.name(), mark);
+            joining.join(commits(machine), clock)?
+        }
+    };
+    Ok((reader, vitals, joined))
+}
+
 /// Opens the log, wherever it is, and says what it holds.
-fn open_log(storage: &Storage) -> Result<Opened, Error> {
+fn open_log(storage: &Storage, founding: Option<&Founding>) -> Result<Opened, Error> {
+    let identity = || match founding {
+        None => store::draw_identity(),
+        Some(founding) => Ok(Identity {
+            log_id: founding.log_id,
+            secret: founding.secret,
+        }),
+    };
     let opened = match storage {
-        Storage::Memory(options) => store::memory(store::draw_identity()?, *options),
-        Storage::Files(options) => store::open(options)?,
+        Storage::Memory(options) => store::memory(identity()?, *options),
+        Storage::Files(options) => {
+            let positions = founding.is_some();
+            let options = store::Options {
+                positions,
+                ..options.clone()
+            };
+            store::open_as(&options, identity)?
+        }
         Storage::Medium(medium, options) => {
-            let (medium, fresh) = (Arc::clone(medium), store::draw_identity()?);
+            let (medium, fresh) = (Arc::clone(medium), identity()?);
             store::open_on(medium, options, Run::Background, fresh)?
         }
     };

@@ -11,7 +11,8 @@ use super::operator::Operator;
 use super::pulse::Pulse;
 use super::stopper::Stopper;
 use super::vitals::Vitals;
-use crate::store::{LogReader, Opened};
+use crate::core::Sequencer;
+use crate::store::LogReader;
 use crate::wire::{Epoch, LogId};
 
 /// A broker as the rest of its process sees it. Cheap to clone.
@@ -39,7 +40,13 @@ pub struct Outside {
 }
 
 impl Outside {
-    pub(super) fn new(opened: &Opened, ack_map: &AckMap, handles: Handles, living: Watch) -> Self {
+    pub(super) fn new(
+        machine: &Sequencer,
+        reader: Box<dyn LogReader>,
+        ack_map: &AckMap,
+        handles: Handles,
+        living: Watch,
+    ) -> Self {
         let Handles {
             in_process,
             operator,
@@ -49,8 +56,8 @@ impl Outside {
             vitals,
         } = handles;
         Self {
-            log_id: opened.recovered.log_id,
-            epoch: Epoch(opened.recovered.epoch.0 + 1),
+            log_id: machine.log_id(),
+            epoch: machine.epoch(),
             ack_map: ack_map.clone(),
             in_process,
             operator,
@@ -58,7 +65,7 @@ impl Outside {
             access,
             stopper,
             vitals,
-            reader: Arc::new(Mutex::new(opened.log.reader())),
+            reader: Arc::new(Mutex::new(reader)),
             living,
         }
     }

@@ -1,6 +1,8 @@
 //! The stream of several brokers, as the commit loop drives it: what comes in is put in order and
 //! compared with what was applied; what goes out is the machine's.
 
+use crossbeam_channel::Receiver;
+
 use super::CommitLoop;
 use super::streaming::Streaming;
 use crate::core::replica::Follower;
@@ -44,6 +46,12 @@ impl CommitLoop {
         self.streaming
             .as_ref()
             .is_none_or(|streaming| streaming.is_up)
+    }
+
+    /// What happens at the stream, to be given to [`heard`](Self::heard); `None` without one.
+    #[must_use]
+    pub fn stream_events(&self) -> Option<&Receiver<StreamEvent>> {
+        Some(self.streaming.as_ref()?.stream.events())
     }
 
     /// Takes something that has happened at the stream.

@@ -131,6 +131,17 @@ impl Options {
 /// # Errors
 /// See [`Error`]; those for which [`Error::is_damage`] holds want a person's decision.
 pub fn open(options: &Options) -> Result<Opened, Error> {
+    open_as(options, draw_identity)
+}
+
+/// Opens the log in a directory; one that is begun gets the identity `fresh`.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_as(
+    options: &Options,
+    fresh: impl FnOnce() -> io::Result<Identity>,
+) -> Result<Opened, Error> {
     use rustix::process::{Resource, getrlimit};
     let needed = options.segment_bytes.max(MIN_SEGMENT_BYTES);
     // Met later, it would end the broker when the next segment is made.
@@ -141,7 +152,7 @@ pub fn open(options: &Options) -> Result<Opened, Error> {
     }
     let disk =
         disk::Disk::create(&options.directory).map_err(Error::io("create", &options.directory))?;
-    file_log::FileLog::open(Arc::new(disk), options.plan(Run::Background), draw_identity)
+    file_log::FileLog::open(Arc::new(disk), options.plan(Run::Background), fresh)
 }
 
 /// Opens the log on any medium; one that is begun gets the identity `fresh`. Of the options, the

@@ -17,5 +17,6 @@ mod interop;
 mod peers;
 mod python;
 mod security;
+mod several;
 mod stream;
 mod web;

@@ -137,6 +137,7 @@ impl Sequencer {
             StreamNews::Reconnected => among.scribe.reconnected(now.time),
             StreamNews::Refused => among.scribe.refused(now.time),
             StreamNews::Takes(takes) => among.is_refusing = !takes,
+            StreamNews::Ends => self.give_up_seats(now),
             StreamNews::Broken(what) => self.stop_for(now, Halt::Diverged(what)),
         }
     }

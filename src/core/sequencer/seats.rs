@@ -7,7 +7,7 @@ use super::session::Life;
 use super::sitting::{Held, Sitting};
 use super::{Event, Packet, Route, Sequencer, Session, Transport, rejection};
 use crate::core::Now;
-use crate::core::order::{MemberId, Position, Rejection, Seat};
+use crate::core::order::{Command, MemberId, Position, Rejection, Seat};
 use crate::wire::native::{Goodbye, Start};
 use crate::wire::reply::{Code, Refusal};
 use crate::wire::stream_record::Proposal;
@@ -33,6 +33,20 @@ impl Sequencer {
         }
         self.mark_to_show(id);
         self.watch(id);
+    }
+
+    /// This broker ends: nobody sits here any more, and the others need not wait for its silence.
+    pub(super) fn give_up_seats(&mut self, now: Now) {
+        for id in self.sessions.bound().to_vec() {
+            if !self.has_seat(id) {
+                continue;
+            }
+            if self.sessions.get(id).transient {
+                self.propose(now, Command::Leave(id));
+            } else {
+                self.tell_away(now, id);
+            }
+        }
     }
 
     /// A member sits at another broker now.

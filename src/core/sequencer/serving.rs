@@ -96,6 +96,13 @@ impl Sequencer {
             .is_some_and(|among| among.scribe.is_full() || among.held_bytes >= HELD_BYTES)
     }
 
+    /// Whether everything that this broker has proposed is applied.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let among = self.among.as_ref();
+        among.is_none_or(|among| among.scribe.is_idle())
+    }
+
     /// The records to append to the stream now.
     pub fn appends(&mut self, now: Now) -> Vec<Append> {
         let applied = self.order.applied();

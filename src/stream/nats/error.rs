@@ -48,7 +48,7 @@ pub enum Error {
     /// There is no such stream.
     #[error(
         "there is no stream {0}: make it with `orden-broker stream create`; if it was there before, \
-         see `orden-broker stream reseed`"
+         keep the brokers' journals: they hold the order"
     )]
     NoStream(String),
     /// The server is too old.

@@ -1,0 +1,259 @@
+//! The flags about several brokers that share one order, and the commands about its stream.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::builder::BoolishValueParser;
+use clap::{Args, Subcommand};
+use orden::broker::{self, Membership, found};
+use orden::core::Limits;
+use orden::store::draw_identity;
+use orden::stream::nats::{Error as StreamError, Nats, Options};
+use orden::wire::Name;
+use orden::wire::stream_record::Founding;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::ending::exit_code;
+use crate::size::size;
+
+/// Bytes of records after which a snapshot is due.
+const SNAPSHOT_BYTES: u64 = 64 << 20;
+/// The highest level of the records' format that a new order begins with.
+const LEVEL: u32 = 1;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Several brokers")]
+pub(crate) struct Cluster {
+    /// Share the order with other brokers; it lies in these NATS servers with `JetStream`, each
+    /// written as `nats://HOST[:PORT]` or `tls://HOST[:PORT]`
+    #[arg(
+        id = "cluster",
+        long = "cluster",
+        conflicts_with = "in_memory",
+        env = "ORDEN_CLUSTER",
+        value_name = "URL,...",
+        value_delimiter = ','
+    )]
+    urls: Vec<String>,
+    #[command(flatten)]
+    servers: Servers,
+    /// What this broker is called among them (default: the host's name); a newer one of the same
+    /// name takes over
+    #[arg(
+        long,
+        env = "ORDEN_BROKER_NAME",
+        value_name = "NAME",
+        requires = "cluster"
+    )]
+    broker_name: Option<String>,
+}
+
+/// What is said of the servers, besides where they are.
+#[derive(Debug, Args)]
+pub(crate) struct Servers {
+    /// The stream that holds the order
+    #[arg(
+        long,
+        env = "ORDEN_STREAM",
+        value_name = "NAME",
+        default_value = "orden"
+    )]
+    stream: String,
+    /// Who we are to the servers: a NATS credentials file
+    #[arg(long, env = "ORDEN_CLUSTER_CREDS", value_name = "FILE")]
+    cluster_creds: Option<PathBuf>,
+    /// The certificates that the servers' are signed with; with it everything is encrypted
+    #[arg(long, env = "ORDEN_CLUSTER_CA", value_name = "FILE")]
+    cluster_ca: Option<PathBuf>,
+    /// Our own certificate to the servers
+    #[arg(
+        long,
+        env = "ORDEN_CLUSTER_CERT",
+        value_name = "FILE",
+        requires = "cluster_key"
+    )]
+    cluster_cert: Option<PathBuf>,
+    /// Its key
+    #[arg(
+        long,
+        env = "ORDEN_CLUSTER_KEY",
+        value_name = "FILE",
+        requires = "cluster_cert"
+    )]
+    cluster_key: Option<PathBuf>,
+    /// The servers' monitoring addresses, `http://HOST:PORT`, to check what the stream does not say:
+    /// whether they sync before they confirm
+    #[arg(
+        long,
+        env = "ORDEN_STREAM_MONITOR",
+        value_name = "URL,...",
+        value_delimiter = ','
+    )]
+    stream_monitor: Vec<String>,
+    /// Take a stream with fewer than three copies
+    #[arg(long, env = "ORDEN_INSECURE_SINGLE_COPY", value_parser = BoolishValueParser::new())]
+    insecure_single_copy: bool,
+}
+
+/// What can be done about the stream that several brokers share.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the stream, and found an order in it; nothing is changed if it holds one
+    Create(Place),
+    /// Is the stream there, and safe?
+    Check(Place),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// The NATS servers that hold the order
+    #[arg(
+        long,
+        env = "ORDEN_CLUSTER",
+        value_name = "URL,...",
+        value_delimiter = ',',
+        required = true
+    )]
+    cluster: Vec<String>,
+    #[command(flatten)]
+    servers: Servers,
+    /// The most bytes of one message, of all brokers
+    #[arg(long, env = "ORDEN_MAX_MESSAGE_BYTES", value_name = "BYTES",
+        default_value_t = Limits::default().message_bytes,
+        value_parser = size(1..=256 << 20))]
+    max_message_bytes: usize,
+    /// Reach servers beyond this machine without encryption
+    #[arg(long, env = "ORDEN_INSECURE", value_parser = BoolishValueParser::new())]
+    insecure: bool,
+}
+
+/// Why there is no stream to work with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The stream.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// What it holds.
+    #[error(transparent)]
+    Broker(#[from] broker::Error),
+    /// What was given is no name.
+    #[error("--broker-name {0}: {1}")]
+    Name(String, orden::wire::BadName),
+    /// The system.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+impl Error {
+    /// What the program ends with.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Name(..)
+            | Self::Stream(
+                StreamError::Address { .. }
+                | StreamError::StreamName(_)
+                | StreamError::Plaintext(_)
+                | StreamError::Payload { .. },
+            ) => 1,
+            Self::Broker(error) => exit_code(error),
+            Self::Stream(_) | Self::System(_) => 3,
+        }
+    }
+}
+
+impl Servers {
+    fn options(&self, servers: &[String]) -> Options {
+        let mut options = Options::new(servers.to_vec(), &self.stream);
+        options.credentials.clone_from(&self.cluster_creds);
+        options.authority.clone_from(&self.cluster_ca);
+        options.certificate = self.cluster_cert.clone().zip(self.cluster_key.clone());
+        options.monitors.clone_from(&self.stream_monitor);
+        options.allow_single_copy = self.insecure_single_copy;
+        options
+    }
+}
+
+impl Cluster {
+    /// Whether the order is shared.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.urls.is_empty()
+    }
+
+    /// Reaches the stream.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(crate) fn reach(&self, message_bytes: usize, insecure: bool) -> Result<Membership, Error> {
+        let name = match &self.broker_name {
+            Some(name) => name.clone(),
+            None => rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+        };
+        let give_up = give_up()?;
+        let name = Name::new(name.as_bytes()).map_err(|bad| Error::Name(name, bad))?;
+        let mut options = self.servers.options(&self.urls);
+        options.message_bytes = message_bytes;
+        options.allow_plaintext = insecure;
+        Ok(Membership {
+            name,
+            stream: Box::new(Nats::start(options)?),
+            give_up,
+        })
+    }
+}
+
+/// Set by a signal that says to stop.
+fn give_up() -> io::Result<Arc<AtomicBool>> {
+    let give_up = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&give_up))?;
+    }
+    Ok(give_up)
+}
+
+/// Does what was asked for, and says what came of it.
+///
+/// # Errors
+/// Why it was not done.
+pub(crate) fn run(command: &Command) -> Result<String, Error> {
+    let (place, create) = match command {
+        Command::Create(place) => (place, true),
+        Command::Check(place) => (place, false),
+    };
+    let mut options = place.servers.options(&place.cluster);
+    options.message_bytes = place.max_message_bytes;
+    options.allow_plaintext = place.insecure;
+    options.create = create;
+    let mut stream = Nats::start(options)?;
+    let give_up = AtomicBool::new(false);
+    let founding = if create {
+        found(&mut stream, &draw(place.max_message_bytes)?, &give_up)?
+    } else {
+        broker::founding(&mut stream, &give_up)?
+    };
+    let name = &place.servers.stream;
+    Ok(format!(
+        "the stream {name} holds the order {:016x}, messages of up to {} bytes",
+        founding.log_id.0, founding.message_bytes
+    ))
+}
+
+fn draw(message_bytes: usize) -> io::Result<Founding> {
+    let identity = draw_identity()?;
+    let limits = Limits::default();
+    let number = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+    Ok(Founding {
+        log_id: identity.log_id,
+        secret: identity.secret,
+        message_bytes: message_bytes as u64,
+        publish_window: limits.publish_window,
+        name_bytes: number(limits.name_bytes),
+        members: number(limits.members),
+        snapshot_bytes: SNAPSHOT_BYTES,
+        level: LEVEL,
+    })
+}
