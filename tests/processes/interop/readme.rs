@@ -29,4 +29,12 @@ fn the_peer_in_the_readme_works() {
     assert_eq!(carla.line(), "2 Server: ana has joined the net");
     assert_eq!(carla.line(), "3 ana: buenas");
     ana.finish();
+
+    // After a kill the broker sends again what it has no ACK of on its disk.
+    let broker = broker.kill().start();
+    let mut berta = stage::client(&broker, "berta", "--count 1");
+    berta.tell("otra vez");
+    assert_eq!(carla.line(), "4 Server: berta has joined the net");
+    assert_eq!(carla.line(), "5 berta: otra vez");
+    berta.finish();
 }
