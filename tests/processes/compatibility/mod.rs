@@ -1,4 +1,5 @@
-//! What earlier versions have left, and what programs rely on: docs/promises.md, tests/compatibility.
+//! What earlier versions have left, and what programs rely on: docs/promises.md and
+//! tests/compatibility.
 
 mod names;
 mod replay;
