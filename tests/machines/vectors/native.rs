@@ -189,7 +189,10 @@ fn answered(frame: &[u8]) -> Read {
         BrokerMessage::Messages(batches) => ("messages", batches_fields(batches)?),
         BrokerMessage::Welcome(welcome) => ("welcome", welcome_fields(&welcome)),
         BrokerMessage::Confirm(runs) => {
-            let run = |run: &SequenceRun| json!({ "sequence": run.sequence.0, "order": run.order.0, "count": run.count });
+            let run = |run: &SequenceRun| {
+                let (sequence, order, count) = (run.sequence.0, run.order.0, run.count);
+                json!({ "sequence": sequence, "order": order, "count": count })
+            };
             let runs: Vec<_> = runs.iter().map(run).collect();
             ("confirm", json!({ "runs": runs }))
         }
