@@ -195,7 +195,7 @@ Every flag can also be given as an environment variable, ORDEN_… in capitals.
 SIGTERM and SIGINT stop in good order, a second one at once; SIGHUP does what `reload` does, SIGUSR2
 what `drain` does; SIGUSR1 logs who is how far.
 
-Exit codes: 0 stopped; 1 wrong usage; 2 the log is damaged, or brokers have different histories;
+Exit codes: 0 stopped; 1 wrong usage; 2 the log is damaged, or brokers have different histories; \
 3 any other failure.";
 
 impl Journal {

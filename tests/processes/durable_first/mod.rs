@@ -85,7 +85,11 @@ impl Peers {
             assert_eq!(dealer.next().text(), format!("{name}: here"));
             dealer
         });
-        let plain = Plain::connect(broker.endpoints()[1].strip_prefix("tcp://").unwrap());
+        let mut plain = Plain::connect(broker.endpoints()[1].strip_prefix("tcp://").unwrap());
+        // Until it speaks, it is a member only after some seconds: others would be told meanwhile.
+        plain.say("here");
+        let own = format!("{}: here", plain.name());
+        while plain.next(None).text() != own {}
         let mut peers = Self {
             ana: connect("ana"),
             eva: connect("eva"),
