@@ -87,15 +87,14 @@ impl Peers {
         });
         let mut plain = Plain::connect(broker.endpoints()[1].strip_prefix("tcp://").unwrap());
         // Until it speaks, it is a member only after some seconds: others would be told meanwhile.
-        plain.say("here");
-        let own = format!("{}: here", plain.name());
-        while plain.next(None).text() != own {}
+        plain.say("here over TCP");
         let mut peers = Self {
             ana: connect("ana"),
             eva: connect("eva"),
             dealers,
             plain,
         };
+        while peers.eva.next_delivery(PATIENCE).unwrap().unwrap().message != b"here over TCP" {}
         peers.ana.publish("ready").unwrap();
         peers.hear("ready");
         peers
