@@ -85,12 +85,13 @@ impl Peers {
             assert_eq!(dealer.next().text(), format!("{name}: here"));
             dealer
         });
+        let (ana, eva) = (connect("ana"), connect("eva"));
         let mut plain = Plain::connect(broker.endpoints()[1].strip_prefix("tcp://").unwrap());
         // Until it speaks, it is a member only after some seconds: others would be told meanwhile.
         plain.say("here over TCP");
         let mut peers = Self {
-            ana: connect("ana"),
-            eva: connect("eva"),
+            ana,
+            eva,
             dealers,
             plain,
         };
