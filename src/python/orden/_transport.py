@@ -117,6 +117,10 @@ class Transport:
             raise BadArgument(f"cannot connect to {endpoint}: {error}") from error
         self.is_blocked = False
         """Whether the socket did not take the last frame."""
+        self._has_frames = self._has_news = True
+        """Whether there may be something to read. To ask a socket that has nothing costs as much
+        as to read, so both are false once it had nothing, until `wait` says otherwise."""
+        self._pollers: dict[int, zmq.Poller] = {}
 
     def _configure(self, endpoint: str, keys: Keys | None) -> None:
         dealer = self._dealer
@@ -155,9 +159,12 @@ class Transport:
 
         Of a message of more frames, which the broker does not send, it is the first.
         """
+        if not self._has_frames:
+            return None
         try:
             frame = self._dealer.recv(zmq.DONTWAIT)
         except zmq.Again:
+            self._has_frames = False
             return None
         while self._dealer.rcvmore:
             self._dealer.recv(zmq.DONTWAIT)
@@ -165,9 +172,12 @@ class Transport:
 
     def link_event(self) -> Link | Obstacle | None:
         """Return what has happened to the connection since the last time."""
+        if not self._has_news:
+            return None
         try:
             head, *_ = self._watcher.recv_multipart(zmq.DONTWAIT)
         except zmq.Again:
+            self._has_news = False
             return None
         event = struct.unpack("=Hi", head)[0]
         if event == _UP:
@@ -184,25 +194,46 @@ class Transport:
         self._watcher.close()
         self._dealer.close()
 
-    def watch_with(self, poller: zmq.Poller, *, reads: bool) -> None:
-        """Have `poller` wait for news of this transport, and for frames if it `reads`."""
+    def look(self) -> None:
+        """Have both sockets asked again, although `wait` was not called since."""
+        self._has_frames = self._has_news = True
+
+    def poller(self, waker: Waker, *, reads: bool) -> zmq.Poller:
+        """Return what waits for `waker`, news of this transport, and frames if it `reads`."""
         interest = zmq.POLLIN if reads else 0
         if self.is_blocked:
             interest |= zmq.POLLOUT
-        if interest:
-            poller.register(self._dealer, interest)
-        poller.register(self._watcher, zmq.POLLIN)
+        poller = self._pollers.get(interest)
+        if poller is None:
+            poller = self._pollers[interest] = zmq.Poller()
+            poller.register(waker.fileno(), zmq.POLLIN)
+            poller.register(self._watcher, zmq.POLLIN)
+            if interest:
+                poller.register(self._dealer, interest)
+        return poller
+
+    def is_ready(self, socket: object) -> None:
+        """Note that there is something to read at a socket that the poller has named."""
+        if socket is self._dealer:
+            self._has_frames = True
+        elif socket is self._watcher:
+            self._has_news = True
 
 
 def wait(transport: Transport | None, waker: Waker, timeout: float | None, *, reads: bool) -> None:
     """Sleep until something happens to the transport or the waker, at most `timeout` seconds."""
-    poller = zmq.Poller()
-    poller.register(waker.fileno(), zmq.POLLIN)
-    if transport is not None:
-        transport.watch_with(poller, reads=reads)
+    if transport is None:
+        poller = zmq.Poller()
+        poller.register(waker.fileno(), zmq.POLLIN)
+    else:
+        poller = transport.poller(waker, reads=reads)
+        if not reads:
+            transport.look()  # by then there may be room for frames
     # Rounded up: who wakes early only finds that it is too early.
     milliseconds = None if timeout is None else math.ceil(max(0.0, timeout) * 1000)
     for ready, _ in poller.poll(milliseconds):
         if ready == waker.fileno():
             waker.clear()
+        elif transport is not None:
+            transport.is_ready(ready)
     waker.is_sleeping = False

@@ -237,6 +237,8 @@ class Worker:
             at = min((time for time in times if time is not None), default=None)
             timeout = None if at is None else (at - clock()) / SECOND
             wait(route.transport, core.waker, timeout, reads=not core.is_inbox_full)
+        elif route.transport is not None:
+            route.transport.look()
         core.waker.is_sleeping = False
 
     def _look(self, now: int) -> None:
