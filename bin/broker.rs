@@ -36,6 +36,9 @@ mod signals;
 mod size;
 #[path = "broker/startup.rs"]
 mod startup;
+#[cfg(feature = "nats")]
+#[path = "broker/stream_command.rs"]
+mod stream_command;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -76,13 +79,13 @@ fn look_at_log(command: &LogCommand) -> ExitCode {
 
 #[cfg(feature = "nats")]
 fn look_at_stream(command: &cluster::Command) -> ExitCode {
-    match cluster::run(command) {
+    match stream_command::run(command) {
         Ok(text) => {
             // It is done, whether or not anybody reads it.
             writeln!(std::io::stdout(), "{text}").ok();
             ExitCode::SUCCESS
         }
-        Err(error) => fail(error.exit_code(), &error, ""),
+        Err(error) => fail(error.exit_code(), &error, error.hint()),
     }
 }
 

@@ -7,21 +7,14 @@ use std::sync::atomic::AtomicBool;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
-use orden::broker::{self, Membership, found};
+use orden::broker::{self, Membership};
 use orden::core::Limits;
-use orden::store::draw_identity;
 use orden::stream::nats::{Error as StreamError, Nats, Options};
 use orden::wire::Name;
-use orden::wire::stream_record::Founding;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::ending::exit_code;
+use crate::ending::{exit_code, hint};
 use crate::size::size;
-
-/// Bytes of records after which a snapshot is due.
-const SNAPSHOT_BYTES: u64 = 64 << 20;
-/// The highest level of the records' format that a new order begins with.
-const LEVEL: u32 = 1;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Several brokers")]
@@ -48,6 +41,15 @@ pub(crate) struct Cluster {
         requires = "cluster"
     )]
     broker_name: Option<String>,
+    /// Let the stream forget what a snapshot replaces, but keep at least so many bytes of records;
+    /// the same at all brokers (default: it keeps everything)
+    #[arg(
+        long,
+        env = "ORDEN_STREAM_KEEP_BYTES",
+        value_name = "BYTES",
+        requires = "cluster"
+    )]
+    stream_keep_bytes: Option<u64>,
 }
 
 /// What is said of the servers, besides where they are.
@@ -101,9 +103,25 @@ pub(crate) struct Servers {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make the stream, and found an order in it; nothing is changed if it holds one
-    Create(Place),
+    Create {
+        #[command(flatten)]
+        place: Place,
+        /// Found the order of the broker that was alone with this log, which must be stopped: with
+        /// the same numbers and sessions. One of the brokers goes on with the log
+        #[arg(long, value_name = "DIR")]
+        from: Option<PathBuf>,
+    },
     /// Is the stream there, and safe?
     Check(Place),
+    /// Make the stream anew, and found its order in it as a stopped broker's journal has it: when
+    /// histories differ, or the stream is lost
+    Reseed {
+        #[command(flatten)]
+        place: Place,
+        /// The journal that the order goes on with: the longest one
+        #[arg(long, env = "ORDEN_DATA", value_name = "DIR")]
+        data: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -123,7 +141,7 @@ pub(crate) struct Place {
     #[arg(long, env = "ORDEN_MAX_MESSAGE_BYTES", value_name = "BYTES",
         default_value_t = Limits::default().message_bytes,
         value_parser = size(1..=256 << 20))]
-    max_message_bytes: usize,
+    pub(crate) max_message_bytes: usize,
     /// Reach servers beyond this machine without encryption
     #[arg(long, env = "ORDEN_INSECURE", value_parser = BoolishValueParser::new())]
     insecure: bool,
@@ -141,6 +159,9 @@ pub(crate) enum Error {
     /// What was given is no name.
     #[error("--broker-name {0}: {1}")]
     Name(String, orden::wire::BadName),
+    /// Brokers write to the stream.
+    #[error("brokers are still at work: stop them first")]
+    AtWork,
     /// The system.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -150,7 +171,8 @@ impl Error {
     /// What the program ends with.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Name(..)
+            Self::AtWork
+            | Self::Name(..)
             | Self::Stream(
                 StreamError::Address { .. }
                 | StreamError::StreamName(_)
@@ -160,6 +182,31 @@ impl Error {
             Self::Broker(error) => exit_code(error),
             Self::Stream(_) | Self::System(_) => 3,
         }
+    }
+}
+
+impl Error {
+    /// What one can do, unless the error says it.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Broker(error) => hint(error),
+            _ => "",
+        }
+    }
+}
+
+impl Place {
+    /// What to reach the stream with.
+    pub(crate) fn options(&self) -> Options {
+        let mut options = self.servers.options(&self.cluster);
+        options.message_bytes = self.max_message_bytes;
+        options.allow_plaintext = self.insecure;
+        options
+    }
+
+    /// The stream's name.
+    pub(crate) fn stream(&self) -> &str {
+        &self.servers.stream
     }
 }
 
@@ -201,6 +248,7 @@ impl Cluster {
         Ok(Membership {
             name,
             stream: Box::new(Nats::start(options)?),
+            keep_bytes: self.stream_keep_bytes,
             give_up,
         })
     }
@@ -213,47 +261,4 @@ fn give_up() -> io::Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&give_up))?;
     }
     Ok(give_up)
-}
-
-/// Does what was asked for, and says what came of it.
-///
-/// # Errors
-/// Why it was not done.
-pub(crate) fn run(command: &Command) -> Result<String, Error> {
-    let (place, create) = match command {
-        Command::Create(place) => (place, true),
-        Command::Check(place) => (place, false),
-    };
-    let mut options = place.servers.options(&place.cluster);
-    options.message_bytes = place.max_message_bytes;
-    options.allow_plaintext = place.insecure;
-    options.create = create;
-    let mut stream = Nats::start(options)?;
-    let give_up = AtomicBool::new(false);
-    let founding = if create {
-        found(&mut stream, &draw(place.max_message_bytes)?, &give_up)?
-    } else {
-        broker::founding(&mut stream, &give_up)?
-    };
-    let name = &place.servers.stream;
-    Ok(format!(
-        "the stream {name} holds the order {:016x}, messages of up to {} bytes",
-        founding.log_id.0, founding.message_bytes
-    ))
-}
-
-fn draw(message_bytes: usize) -> io::Result<Founding> {
-    let identity = draw_identity()?;
-    let limits = Limits::default();
-    let number = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-    Ok(Founding {
-        log_id: identity.log_id,
-        secret: identity.secret,
-        message_bytes: message_bytes as u64,
-        publish_window: limits.publish_window,
-        name_bytes: number(limits.name_bytes),
-        members: number(limits.members),
-        snapshot_bytes: SNAPSHOT_BYTES,
-        level: LEVEL,
-    })
 }

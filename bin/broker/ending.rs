@@ -10,8 +10,12 @@ const RESTORE: &str = "restore the directory from a backup, or begin a new one w
 pub(crate) fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Store(error) if error.is_damage() => 2,
-        Error::Diverged(_) | Error::NewerNeeded | Error::OtherOrder { .. } => 2,
-        Error::Keys(_) | Error::OneOfSeveral | Error::OtherRules { .. } => 1,
+        Error::Diverged(_)
+        | Error::NewerNeeded
+        | Error::OtherOrder { .. }
+        | Error::EarlierStream(_)
+        | Error::LeftBehind { .. } => 2,
+        Error::Keys(_) | Error::OneOfSeveral | Error::OtherRules { .. } | Error::NotToMove(_) => 1,
         _ => 3,
     }
 }
@@ -33,6 +37,9 @@ pub(crate) fn hint(error: &Error) -> &'static str {
         Error::OtherOrder { .. } => "give another --data, or another --stream",
         Error::OtherRules { .. } => "give --max-message-bytes as the order was founded",
         Error::OneOfSeveral => "give --cluster, or another --data",
+        Error::LeftBehind { .. } | Error::EarlierStream(_) => {
+            "give --data an empty directory, or a copy of one of a broker that serves and is stopped"
+        }
         Error::TakenOver(_) => "give each broker a --broker-name of its own",
         Error::Keys(_) => "orden-broker keygen DIR makes key files, as pyzmq's zmq.auth does",
         _ => "",

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::net::{KeyError, Libzmq, SocketError};
 use crate::store;
-use crate::wire::{LogId, Name};
+use crate::wire::{LogId, Name, Position};
 
 /// Why a broker cannot start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,20 @@ pub enum Error {
     /// Another process serves under this broker's name.
     #[error("a newer broker of the name {0} has taken over")]
     TakenOver(Name),
+    /// The stream has let go of records that this broker has not applied.
+    #[error("the journal ends at position {applied}, and the stream begins at {first} now")]
+    LeftBehind {
+        /// The last position that was applied.
+        applied: Position,
+        /// The first one that the stream holds.
+        first: Position,
+    },
+    /// The journal goes on in an earlier stream of the same order.
+    #[error("the journal belongs to an earlier stream of the order {:016x}", .0.0)]
+    EarlierStream(LogId),
+    /// A log that already is the journal of one of several brokers, or is none yet.
+    #[error("{0}")]
+    NotToMove(&'static str),
     /// The stream holds no order.
     #[error("the stream founds no order: {0}")]
     Unfounded(String),

@@ -9,11 +9,13 @@ use super::event_log::EventLog;
 use super::founding;
 use super::{Config, Error};
 use crate::commit::CommitLoop;
+use crate::core::replica::State;
 use crate::core::{Halt, Now, Ready, Recovered};
 use crate::net::Clock;
 use crate::stream::{Stream, StreamEvent};
-use crate::wire::Name;
+use crate::wire::position_mark::PositionMark;
 use crate::wire::stream_record::Founding;
+use crate::wire::{Name, OrderNumber};
 
 /// How often the caller's wish to give up is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -30,6 +32,8 @@ pub struct Membership {
     pub name: Name,
     /// The stream that they share.
     pub stream: Box<dyn Stream>,
+    /// Keep at least so many bytes of records in the stream; `None`: all.
+    pub keep_bytes: Option<u64>,
     /// Set when the broker is not wanted any more while it still joins.
     pub give_up: Arc<AtomicBool>,
 }
@@ -46,6 +50,8 @@ impl fmt::Debug for Membership {
 pub(super) struct Joining {
     membership: Membership,
     pub(super) founding: Founding,
+    /// Where it begins if it has no journal, unless that is the first record.
+    pub(super) state: Option<State>,
     heard: Vec<StreamEvent>,
 }
 
@@ -56,6 +62,7 @@ impl Joining {
         Ok(Self {
             membership,
             founding: found.founding,
+            state: found.state,
             heard: found.heard,
         })
     }
@@ -68,9 +75,12 @@ impl Joining {
     /// then.
     pub(super) fn join(self, commits: CommitLoop, clock: &Clock) -> Result<Joined, Error> {
         let Membership {
-            stream, give_up, ..
+            stream,
+            give_up,
+            keep_bytes,
+            ..
         } = self.membership;
-        let mut commits = commits.with_stream(stream);
+        let mut commits = commits.with_stream(stream).keeping(keep_bytes);
         let mut events = EventLog::default();
         for event in self.heard {
             commits.heard(clock.now_with_wall(), event)?;
@@ -138,6 +148,21 @@ pub(super) fn check(
             stream: founding.log_id,
         });
     }
+    let is_other = |mark: &PositionMark| {
+        let founded = mark.founding.as_ref();
+        founded.is_some_and(|founded| founded.stream != founding.stream)
+    };
+    match &recovered.mark {
+        Some(mark) if is_other(mark) => {
+            return Err(Error::EarlierStream(founding.log_id));
+        }
+        None if recovered.next > OrderNumber(0) => {
+            return Err(Error::NotToMove(
+                "the log of a broker that was alone: move it with `orden-broker stream create --from`",
+            ));
+        }
+        _ => {}
+    }
     let (founded, given) = (founding.message_bytes, config.limits.message_bytes);
     if u64::try_from(given) != Ok(founded) {
         return Err(Error::OtherRules { founded, given });
@@ -194,5 +219,6 @@ pub(super) fn stop_if_halted(commits: &mut CommitLoop, clock: &Clock) -> Result<
         Halt::Diverged(what) => Error::Diverged(what),
         Halt::Newer => Error::NewerNeeded,
         Halt::TakenOver(name) => Error::TakenOver(name),
+        Halt::LeftBehind { applied, first } => Error::LeftBehind { applied, first },
     })
 }

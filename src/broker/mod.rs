@@ -22,6 +22,7 @@ mod key_list;
 mod loader;
 mod membership;
 mod monitor;
+mod moving;
 mod operator;
 mod outside;
 mod pulse;
@@ -54,8 +55,7 @@ use crate::commit::CommitLoop;
 use crate::core::{Seed, Sequencer};
 use crate::net::Clock;
 use crate::net::waker::waker;
-use crate::store::{self, Identity, LogReader, Opened, Run};
-use crate::wire::stream_record::Founding;
+use crate::store::{self, Beginning, Identity, LogReader, Opened, Run};
 
 pub use crate::commit::{BadSync, Sync};
 pub use ack_map::{AckMap, Status};
@@ -64,6 +64,7 @@ pub use error::Error;
 pub use founding::{found, founding};
 pub use in_process::{Ear, InProcess, NotTaken};
 pub use membership::Membership;
+pub use moving::{Move, Use, is_unfounded, look_at_use};
 pub use operator::{NotDone, Operator};
 pub use outside::Outside;
 pub use pulse::Pulse;
@@ -260,8 +261,8 @@ fn prepare(
     joining: Option<Joining>,
     clock: &Clock,
 ) -> Result<(Box<dyn LogReader>, Vitals, Joined), Error> {
+    let mut opened = open_log(&config.storage, joining.as_ref())?;
     let founding = joining.as_ref().map(|joining| &joining.founding);
-    let mut opened = open_log(&config.storage, founding)?;
     membership::check(&opened.recovered, config, founding)?;
     let (reader, vitals) = (
         opened.log.reader(),
@@ -269,7 +270,10 @@ fn prepare(
     );
     let mut seed = Seed::default();
     getrandom::fill(&mut seed).map_err(|error| Error::Randomness(error.to_string()))?;
-    let (now, limits) = (clock.now_with_wall(), config.limits.clone());
+    let (now, mut limits) = (clock.now_with_wall(), config.limits.clone());
+    if let Some(founding) = founding {
+        limits.publish_window = founding.publish_window; // what is recovered is kept as all keep it
+    }
     let mark = opened.recovered.mark.take();
     let machine = Sequencer::new(now, limits, opened.recovered, seed);
     let machine = match auth {
@@ -288,26 +292,31 @@ fn prepare(
 }
 
 /// Opens the log, wherever it is, and says what it holds.
-fn open_log(storage: &Storage, founding: Option<&Founding>) -> Result<Opened, Error> {
-    let identity = || match founding {
-        None => store::draw_identity(),
-        Some(founding) => Ok(Identity {
-            log_id: founding.log_id,
-            secret: founding.secret,
+fn open_log(storage: &Storage, joining: Option<&Joining>) -> Result<Opened, Error> {
+    let begin = || match joining {
+        None => store::draw_identity().map(Beginning::from),
+        Some(Joining {
+            founding, state, ..
+        }) => Ok(Beginning {
+            identity: Identity {
+                log_id: founding.log_id,
+                secret: founding.secret,
+            },
+            state: state.clone(),
         }),
     };
     let opened = match storage {
-        Storage::Memory(options) => store::memory(identity()?, *options),
+        Storage::Memory(options) => store::memory(begin()?.identity, *options),
         Storage::Files(options) => {
-            let positions = founding.is_some();
+            let positions = joining.is_some();
             let options = store::Options {
                 positions,
                 ..options.clone()
             };
-            store::open_as(&options, identity)?
+            store::open_as(&options, begin)?
         }
         Storage::Medium(medium, options) => {
-            let (medium, fresh) = (Arc::clone(medium), identity()?);
+            let (medium, fresh) = (Arc::clone(medium), begin()?);
             store::open_on(medium, options, Run::Background, fresh)?
         }
     };

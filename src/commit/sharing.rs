@@ -5,7 +5,6 @@ use crossbeam_channel::Receiver;
 
 use super::CommitLoop;
 use super::streaming::Streaming;
-use crate::core::replica::Follower;
 use crate::core::{Halt, Input, Now, StreamNews, Time};
 use crate::store::Error;
 use crate::stream::{Shelf, Stream, StreamEvent};
@@ -16,14 +15,16 @@ impl CommitLoop {
     #[must_use]
     pub fn with_stream(mut self, stream: Box<dyn Stream>) -> Self {
         let (applied, _) = self.machine.applied();
-        self.streaming = Some(Streaming {
-            stream,
-            follower: Follower::new(applied),
-            is_up: false,
-            comparing: None,
-            is_unfit: false,
-            is_full: false,
-        });
+        self.streaming = Some(Streaming::new(stream, applied));
+        self
+    }
+
+    /// Lets the stream forget what is not needed, but keeps at least so many bytes of it.
+    #[must_use]
+    pub fn keeping(mut self, bytes: Option<u64>) -> Self {
+        if let Some(streaming) = &mut self.streaming {
+            streaming.keep_bytes = bytes;
+        }
         self
     }
 
@@ -75,24 +76,25 @@ impl CommitLoop {
                 is_missing,
             } => {
                 streaming.follower.fetched(now.time, next > from);
-                let is_lost = is_missing && next == applied.next();
-                is_lost.then(|| {
-                    StreamNews::Broken(format!(
-                        "the stream has later records, but none at position {next}"
-                    ))
-                })
+                let is_due = is_missing && next == applied.next();
+                is_due.then(|| streaming.misses(next)).flatten()
             }
             StreamEvent::Appended { .. } => streaming.takes(None, Some(false)),
             StreamEvent::Refused { why, .. } => Some(streaming.refused(&why)),
             StreamEvent::Up(extent) => {
                 streaming.is_up = true;
-                streaming.follower.goes_to(extent.last);
-                streaming.compare(applied, checksum)
+                let news = streaming.reaches(extent, applied);
+                news.or_else(|| streaming.compare(applied, checksum))
             }
             StreamEvent::Extent(extent) => {
-                streaming.follower.goes_to(extent.last);
+                let news = streaming.reaches(extent, applied);
                 streaming.ask_again();
-                None
+                let keep = streaming.keep_bytes;
+                let below = keep.and_then(|bytes| self.machine.purge_below(bytes));
+                if let Some(below) = below {
+                    streaming.let_go(now.time, below);
+                }
+                news
             }
             StreamEvent::Down(_) => {
                 streaming.is_up = false;
@@ -134,7 +136,12 @@ impl CommitLoop {
         };
         for append in self.machine.appends(now) {
             let tag = append.number;
-            streaming.stream.append(tag, Shelf::Commands, append.record);
+            let place = if append.is_part {
+                Shelf::Snapshot
+            } else {
+                Shelf::Commands
+            };
+            streaming.stream.append(tag, place, append.record);
         }
         if let Some(fetch) = streaming.follower.fetch(now.time) {
             let (records, bytes) = (fetch.records, fetch.bytes);

@@ -1,39 +1,121 @@
 //! The stream of several brokers, and how far it is read and trusted.
 
+use std::time::Duration;
+
 use crate::core::StreamNews;
+use crate::core::Time;
 use crate::core::replica::Follower;
-use crate::stream::{Refusal, Stream};
+use crate::stream::{Extent, Refusal, Stream};
 use crate::wire::{Position, stream_record};
+
+/// The record that was applied last when the stream came up.
+pub(super) struct Comparing {
+    position: Position,
+    checksum: u32,
+    /// Whether it was not there when it was asked for.
+    is_gone: bool,
+}
 
 /// A stream, and how far it is read.
 pub(super) struct Streaming {
     pub(super) stream: Box<dyn Stream>,
     pub(super) follower: Follower,
     pub(super) is_up: bool,
-    /// The record that was applied last when the stream came up, and its checksum: until it is
-    /// read again from the engine's leader, and is the same, nothing more is applied.
-    pub(super) comparing: Option<(Position, u32)>,
+    /// Until this record is read again from the engine's leader, and is the same, nothing more is
+    /// applied.
+    pub(super) comparing: Option<Comparing>,
     /// Why publishes are not taken: the configuration is not fit, the stream is full.
     pub(super) is_unfit: bool,
     pub(super) is_full: bool,
+    /// The first record that the engine keeps, as far as is known.
+    pub(super) first: Position,
+    /// The record that is due and was not found, though there are later ones; and whether the
+    /// extent was looked up since. It may have been removed behind a snapshot, or have come between
+    /// two questions: only one that is missing again is lost.
+    missing: Option<(Position, bool)>,
+    /// Keep at least so many bytes of records; `None`: all.
+    pub(super) keep_bytes: Option<u64>,
+    /// When it was last asked to let go of records.
+    pub(super) purged: Option<Time>,
 }
 
+/// How often the engine is asked to let go of the same records.
+const PURGE_AGAIN: Duration = Duration::from_secs(10);
+
 impl Streaming {
+    /// Over this stream, of which this position was applied last.
+    pub(super) fn new(stream: Box<dyn Stream>, applied: Position) -> Self {
+        Self {
+            stream,
+            follower: Follower::new(applied),
+            is_up: false,
+            comparing: None,
+            is_unfit: false,
+            is_full: false,
+            first: Position(1),
+            missing: None,
+            keep_bytes: None,
+            purged: None,
+        }
+    }
+
+    /// How far the stream goes now.
+    pub(super) fn reaches(&mut self, extent: Extent, applied: Position) -> Option<StreamNews> {
+        self.first = self.first.max(extent.first);
+        self.follower.goes_to(extent.last);
+        if applied.next() < self.first {
+            return Some(StreamNews::LeftBehind(self.first));
+        }
+        if let Some((missing, is_looked_up)) = &mut self.missing {
+            *is_looked_up = true;
+            if *missing != applied.next() {
+                self.missing = None;
+            }
+        }
+        None
+    }
+
+    /// The record that is due was not found, though there are later ones.
+    pub(super) fn misses(&mut self, position: Position) -> Option<StreamNews> {
+        if self.missing == Some((position, true)) {
+            return Some(StreamNews::Broken(format!(
+                "the stream has later records, but none at position {position}"
+            )));
+        }
+        self.missing.get_or_insert((position, false));
+        None
+    }
+
+    /// Asks the engine to let go of what lies below a position.
+    pub(super) fn let_go(&mut self, now: Time, below: Position) {
+        let is_due = self.purged.is_none_or(|at| at + PURGE_AGAIN <= now);
+        if self.is_up && below > self.first && is_due {
+            self.purged = Some(now);
+            self.stream.purge(below);
+        }
+    }
+
     /// The stream is there, perhaps with another leader: what was applied must still be in it.
     /// That its end lay before says nothing: records may have come since it was looked up.
     pub(super) fn compare(&mut self, applied: Position, checksum: u32) -> Option<StreamNews> {
-        if applied == Position(0) {
+        if applied < self.first {
+            // There is nothing to compare with: later records say what their writers had seen.
+            self.comparing = None;
             return Some(StreamNews::Reconnected);
         }
-        self.comparing = Some((applied, checksum));
+        self.comparing = Some(Comparing {
+            position: applied,
+            checksum,
+            is_gone: false,
+        });
         self.stream.read_again(applied);
         None
     }
 
     /// An answer may be lost.
     pub(super) fn ask_again(&mut self) {
-        if let Some((position, _)) = self.comparing {
-            self.stream.read_again(position);
+        if let Some(comparing) = &self.comparing {
+            self.stream.read_again(comparing.position);
         }
     }
 
@@ -42,12 +124,16 @@ impl Streaming {
         position: Position,
         record: Option<Vec<u8>>,
     ) -> Option<StreamNews> {
-        let (asked, checksum) = self.comparing?;
-        if asked != position {
-            return None;
-        }
+        let comparing = self
+            .comparing
+            .as_mut()
+            .filter(|it| it.position == position)?;
+        let checksum = comparing.checksum;
         let found = record.map(|record| stream_record::checksum(&record));
-        if found == Some(checksum) {
+        if found.is_none() && !std::mem::replace(&mut comparing.is_gone, true) {
+            return None; // perhaps it was removed behind a snapshot: the next look says so
+        }
+        if found == Some(checksum) || position < self.first {
             self.comparing = None;
             return Some(StreamNews::Reconnected);
         }

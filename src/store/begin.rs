@@ -11,9 +11,11 @@ use super::catalog::{Entry, Index, Place};
 use super::log::Failure;
 use super::maintenance::{Maintenance, Readiness};
 use super::medium::{File, Medium};
-use super::recovery::Found;
+use super::recovery::{Found, recover};
 use super::segment::{FILLING, HEADER_LEN, Header, Identity, Sequence};
 use super::shortage::Shortage;
+use super::survey::damaged;
+use crate::core::replica::State;
 use crate::core::{Mutant, Recovered};
 use crate::wire::batch::{self, Kind};
 use crate::wire::{Epoch, OrderNumber};
@@ -30,19 +32,38 @@ pub(super) struct Current {
     pub(super) following: u64,
 }
 
+/// What a log begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// What makes it unlike any other.
+    pub identity: Identity,
+    /// What there was before its first message; `None`: nothing.
+    pub state: Option<State>,
+}
+
+impl From<Identity> for Beginning {
+    fn from(identity: Identity) -> Self {
+        Self {
+            identity,
+            state: None,
+        }
+    }
+}
+
 /// Begins a log: its first segment.
 pub(super) fn begin(
     medium: &dyn Medium,
     maintenance: &Maintenance,
     segment_bytes: u64,
-    identity: Identity,
+    beginning: Beginning,
 ) -> Result<Found, Error> {
+    let identity = beginning.identity;
     if let Readiness::Short(shortage) = maintenance.wait(segment_bytes) {
         return Err(Error::NoSpace(shortage));
     }
     maintenance.check()?;
     let (file, filled) = maintenance.take().ok_or(Error::Ended)?;
-    let header = Header {
+    let mut header = Header {
         identity,
         epoch: Epoch(1),
         sequence: Sequence(1),
@@ -50,6 +71,12 @@ pub(super) fn begin(
         filled,
         newest: 0,
     };
+    if let Some(state) = beginning.state {
+        (header.epoch, header.first) = (state.epoch, state.next);
+        named(medium, file, &header, &state.bytes, segment_bytes)?;
+        let found = recover(medium, true)?;
+        return found.ok_or_else(|| damaged(medium.place().to_owned(), 0, None, "it is gone"));
+    }
     let mut snapshot = vec![0; batch::HEADER_LEN];
     batch::Header {
         kind: Kind::Snapshot,
@@ -61,11 +88,7 @@ pub(super) fn begin(
         body_checksum: 0,
     }
     .seal(&mut snapshot);
-    let named = name_segment(medium, file, &header, &snapshot, segment_bytes);
-    let (current, entry) = named.map_err(|failure| match failure {
-        Failure::Passing(shortage) => Error::NoSpace(shortage),
-        Failure::Final(error) => error,
-    })?;
+    let (current, entry) = named(medium, file, &header, &snapshot, segment_bytes)?;
     Ok(Found {
         recovered: Recovered::nothing(identity.log_id, identity.secret),
         identity,
@@ -77,6 +100,20 @@ pub(super) fn begin(
         is_begun: true,
         newest: 0,
         repair: None,
+    })
+}
+
+fn named(
+    medium: &dyn Medium,
+    file: Arc<dyn File>,
+    header: &Header,
+    snapshot: &[u8],
+    segment_bytes: u64,
+) -> Result<(Current, Entry), Error> {
+    let named = name_segment(medium, file, header, snapshot, segment_bytes);
+    named.map_err(|failure| match failure {
+        Failure::Passing(shortage) => Error::NoSpace(shortage),
+        Failure::Final(error) => error,
     })
 }
 

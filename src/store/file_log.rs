@@ -9,7 +9,7 @@ mod tail;
 use std::io;
 use std::sync::Arc;
 
-use super::begin::{Current, begin, head_of, name_segment};
+use super::begin::{Beginning, Current, begin, head_of, name_segment};
 use super::catalog::{Catalog, Place};
 use super::error::Error;
 use super::figures::Figures;
@@ -76,11 +76,11 @@ pub(super) struct FileLog {
 }
 
 impl FileLog {
-    /// Opens the log on a medium, or begins one with the identity `fresh`.
+    /// Opens the log on a medium, or begins one with `fresh`.
     pub(super) fn open(
         medium: Arc<dyn Medium>,
         plan: Plan,
-        fresh: impl FnOnce() -> io::Result<Identity>,
+        fresh: impl FnOnce() -> io::Result<Beginning>,
     ) -> Result<Opened, Error> {
         let lock = medium
             .lock()
@@ -90,8 +90,8 @@ impl FileLog {
         let found = if let Some(found) = recover(&*medium, plan.positions)? {
             found
         } else {
-            let identity = fresh().map_err(Error::io("draw an id for", medium.place()))?;
-            begin(&*medium, &maintenance, plan.segment_bytes, identity)?
+            let beginning = fresh().map_err(Error::io("draw an id for", medium.place()))?;
+            begin(&*medium, &maintenance, plan.segment_bytes, beginning)?
         };
         let figures = Arc::new(Figures::of(&medium));
         let log = Self {

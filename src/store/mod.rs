@@ -55,6 +55,7 @@ mod vouched;
 mod walk;
 
 pub use backup::{Copied, backup, backup_on};
+pub use begin::Beginning;
 pub use dump::{Dump, dump, dump_on};
 pub use error::Error;
 pub use figures::{Figures, Histogram};
@@ -131,16 +132,28 @@ impl Options {
 /// # Errors
 /// See [`Error`]; those for which [`Error::is_damage`] holds want a person's decision.
 pub fn open(options: &Options) -> Result<Opened, Error> {
-    open_as(options, draw_identity)
+    open_as(options, || draw_identity().map(Beginning::from))
 }
 
-/// Opens the log in a directory; one that is begun gets the identity `fresh`.
+/// Opens the log in a directory, which must hold one.
+///
+/// # Errors
+/// [`Error::NoLog`]; as [`open`].
+pub fn open_existing(options: &Options) -> Result<Opened, Error> {
+    let disk = disk::Disk::existing(&options.directory);
+    if survey::list(&disk)?.is_empty() {
+        return Err(survey::no_log(&disk)?);
+    }
+    open(options)
+}
+
+/// Opens the log in a directory; one that is begun is begun with `fresh`.
 ///
 /// # Errors
 /// As [`open`].
 pub fn open_as(
     options: &Options,
-    fresh: impl FnOnce() -> io::Result<Identity>,
+    fresh: impl FnOnce() -> io::Result<Beginning>,
 ) -> Result<Opened, Error> {
     use rustix::process::{Resource, getrlimit};
     let needed = options.segment_bytes.max(MIN_SEGMENT_BYTES);
@@ -155,7 +168,7 @@ pub fn open_as(
     file_log::FileLog::open(Arc::new(disk), options.plan(Run::Background), fresh)
 }
 
-/// Opens the log on any medium; one that is begun gets the identity `fresh`. Of the options, the
+/// Opens the log on any medium; one that is begun is begun with `fresh`. Of the options, the
 /// directory means nothing here.
 ///
 /// # Errors
@@ -164,9 +177,9 @@ pub fn open_on(
     medium: Arc<dyn Medium>,
     options: &Options,
     run: Run,
-    fresh: Identity,
+    fresh: impl Into<Beginning>,
 ) -> Result<Opened, Error> {
-    file_log::FileLog::open(medium, options.plan(run), || Ok(fresh))
+    file_log::FileLog::open(medium, options.plan(run), || Ok(fresh.into()))
 }
 
 /// Draws what makes a new log unlike any other.

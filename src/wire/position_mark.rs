@@ -5,8 +5,8 @@
 //! what was applied in one round: without it, nothing of that round counts.
 //!
 //! ```text
-//!  0          8       16         20      24              32
-//!  | position | chain | checksum | epoch | since snapshot | founding | brokers | seats
+//!  0          8       16         20      24          69
+//!  | position | chain | checksum | epoch | snapshots | founding | brokers | seats | whole
 //! ```
 
 use super::cursor::{Cursor, put_name};
@@ -24,14 +24,42 @@ pub struct PositionMark {
     pub checksum: u32,
     /// The epoch of what follows.
     pub epoch: Epoch,
-    /// Bytes of all records since the last snapshot was due.
-    pub since_snapshot: u64,
+    /// How far the snapshots in the stream are.
+    pub snapshots: SnapshotsEntry,
     /// What all brokers share, once the order has begun.
     pub founding: Option<Founding>,
     /// All brokers, by name.
     pub brokers: Vec<BrokerEntry>,
     /// Members that have changed their seat since the last mark; in a snapshot, all.
     pub seats: Vec<SeatEntry>,
+    /// Snapshots that have become whole since the last mark; in a snapshot, all.
+    pub whole: Vec<WholeEntry>,
+}
+
+/// How far the snapshots in the stream are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotsEntry {
+    /// Bytes of all records so far.
+    pub bytes: u64,
+    /// Bytes of records until the next snapshot is due.
+    pub until: u64,
+    /// The one that was due last.
+    pub due: WholeEntry,
+    /// Whose parts of it are there; 0: it has none, or is whole.
+    pub writer: Writer,
+    /// How many of its parts are there.
+    pub parts: u32,
+    /// Whether it is whole.
+    pub is_whole: bool,
+}
+
+/// A snapshot whose parts are all in the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WholeEntry {
+    /// The position whose state it is; 0: there is none.
+    pub position: Position,
+    /// Bytes of all records up to there.
+    pub bytes: u64,
 }
 
 /// What is known of a broker.
@@ -85,13 +113,14 @@ impl PositionMark {
         into.extend_from_slice(&self.chain.to_be_bytes());
         into.extend_from_slice(&self.checksum.to_be_bytes());
         into.extend_from_slice(&self.epoch.0.to_be_bytes());
-        into.extend_from_slice(&self.since_snapshot.to_be_bytes());
+        self.snapshots.encode(into);
         into.push(u8::from(self.founding.is_some()));
         if let Some(founding) = &self.founding {
             founding.encode(into);
         }
         into.extend_from_slice(&count(self.brokers.len()).to_be_bytes());
         into.extend_from_slice(&count(self.seats.len()).to_be_bytes());
+        into.extend_from_slice(&count(self.whole.len()).to_be_bytes());
         for broker in &self.brokers {
             put_name(&broker.name, into);
             into.extend_from_slice(&broker.writer.0.to_be_bytes());
@@ -102,6 +131,9 @@ impl PositionMark {
         }
         for seat in &self.seats {
             seat.encode(into);
+        }
+        for whole in &self.whole {
+            whole.encode(into);
         }
     }
 
@@ -116,11 +148,11 @@ impl PositionMark {
             chain: cursor.u64()?,
             checksum: cursor.u32()?,
             epoch: Epoch(cursor.u32()?),
-            since_snapshot: cursor.u64()?,
+            snapshots: SnapshotsEntry::decode(&mut cursor)?,
             founding: cursor.optional(Founding::decode)?,
             ..Self::default()
         };
-        let (brokers, seats) = (cursor.u32()?, cursor.u32()?);
+        let (brokers, seats, whole) = (cursor.u32()?, cursor.u32()?, cursor.u32()?);
         for _ in 0..brokers {
             mark.brokers.push(BrokerEntry {
                 name: cursor.name()?,
@@ -134,8 +166,47 @@ impl PositionMark {
         for _ in 0..seats {
             mark.seats.push(SeatEntry::decode(&mut cursor)?);
         }
+        for _ in 0..whole {
+            mark.whole.push(WholeEntry::decode(&mut cursor)?);
+        }
         cursor.end()?;
         Ok(mark)
+    }
+}
+
+impl SnapshotsEntry {
+    fn encode(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&self.bytes.to_be_bytes());
+        into.extend_from_slice(&self.until.to_be_bytes());
+        self.due.encode(into);
+        into.extend_from_slice(&self.writer.0.to_be_bytes());
+        into.extend_from_slice(&self.parts.to_be_bytes());
+        into.push(u8::from(self.is_whole));
+    }
+
+    fn decode(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            bytes: cursor.u64()?,
+            until: cursor.u64()?,
+            due: WholeEntry::decode(cursor)?,
+            writer: Writer(cursor.u64()?),
+            parts: cursor.u32()?,
+            is_whole: cursor.flag()?,
+        })
+    }
+}
+
+impl WholeEntry {
+    fn encode(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&self.position.0.to_be_bytes());
+        into.extend_from_slice(&self.bytes.to_be_bytes());
+    }
+
+    fn decode(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            position: Position(cursor.u64()?),
+            bytes: cursor.u64()?,
+        })
     }
 }
 

@@ -3,7 +3,9 @@
 
 use orden::wire::native::{self, PublishFrame};
 use orden::wire::position_mark::{BrokerEntry, PositionMark, SeatEntry};
-use orden::wire::stream_record::{self, Floor, Founding, HEADER_LEN, Header, Proposal, Sitter};
+use orden::wire::position_mark::{SnapshotsEntry, WholeEntry};
+use orden::wire::stream_record::{self, Floor, Founding, HEADER_LEN, Header, Part};
+use orden::wire::stream_record::{Proposal, Sitter};
 use orden::wire::{ClientMessage, ClientSequence, Dialect, Epoch, LogId, Name, OrderNumber};
 use orden::wire::{Position, PublicKey, Writer};
 use proptest::collection::vec;
@@ -69,8 +71,12 @@ fn floor() -> impl Strategy<Value = Floor> {
 }
 
 fn founding() -> impl Strategy<Value = Founding> {
-    (any::<[u64; 4]>(), any::<[u32; 4]>()).prop_map(
-        |([log_id, secret, message_bytes, snapshot_bytes], [window, name, members, level])| {
+    (any::<[u64; 5]>(), any::<[u32; 4]>(), any::<bool>()).prop_map(
+        |(
+            [log_id, secret, message_bytes, snapshot_bytes, stream],
+            [window, name, members, level],
+            is_seeded,
+        )| {
             Founding {
                 log_id: LogId(log_id),
                 secret,
@@ -80,9 +86,18 @@ fn founding() -> impl Strategy<Value = Founding> {
                 members,
                 snapshot_bytes,
                 level,
+                stream,
+                is_seeded,
             }
         },
     )
+}
+
+fn whole_at(position: u64) -> WholeEntry {
+    WholeEntry {
+        position: Position(position),
+        bytes: position / 2,
+    }
 }
 
 /// Everything but messages, which borrow.
@@ -115,6 +130,15 @@ fn proposal() -> impl Strategy<Value = Proposal<'static>> {
             chain
         }),
         any::<u32>().prop_map(Proposal::Level),
+        (any::<[u64; 2]>(), any::<[u32; 2]>()).prop_map(|([of, digest], [index, count])| {
+            Proposal::Part(Part {
+                of: Position(of),
+                index,
+                count,
+                digest,
+                bytes: b"a part",
+            })
+        }),
     ]
 }
 
@@ -233,7 +257,8 @@ proptest! {
     fn a_position_mark_comes_back(
         brokers in vec(broker(), 0..4),
         seats in vec(seat(), 0..4),
-        [position, chain, since_snapshot]: [u64; 3],
+        [position, chain, until, due]: [u64; 4],
+        whole in vec(any::<u64>(), 0..3),
         [checksum, epoch]: [u32; 2],
         founding in proptest::option::of(founding()),
         cut: prop::sample::Index,
@@ -243,10 +268,15 @@ proptest! {
             chain,
             checksum,
             epoch: Epoch(epoch),
-            since_snapshot,
+            snapshots: SnapshotsEntry {
+                until,
+                due: whole_at(due),
+                ..SnapshotsEntry::default()
+            },
             founding,
             brokers,
             seats,
+            whole: whole.into_iter().map(whole_at).collect(),
         };
         let mut bytes = Vec::new();
         mark.encode(&mut bytes);

@@ -14,6 +14,7 @@ mod end_to_end;
 mod faults;
 mod hostile;
 mod interop;
+mod moving;
 mod peers;
 mod python;
 mod security;

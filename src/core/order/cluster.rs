@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::members::MemberId;
 use super::seating::Seat;
+use super::snapshots::Snapshots;
 use crate::wire::position_mark::{BrokerEntry, PositionMark};
 use crate::wire::stream_record::{Founding, Header, Proposal};
 use crate::wire::{DecodeError, Epoch, Name, Position, Writer};
@@ -23,7 +24,7 @@ pub(super) struct Cluster {
     chains: VecDeque<u64>,
     /// The checksum of the record at `position`.
     pub(super) checksum: u32,
-    since_snapshot: u64,
+    pub(super) snapshots: Snapshots,
     pub(super) founding: Option<Founding>,
     pub(super) brokers: BTreeMap<Name, Broker>,
     pub(super) seats: HashMap<Seat, MemberId>,
@@ -107,7 +108,7 @@ impl Cluster {
             position: mark.position,
             chains: VecDeque::from([mark.chain]),
             checksum: mark.checksum,
-            since_snapshot: mark.since_snapshot,
+            snapshots: Snapshots::new(mark.snapshots, mark.whole),
             founding: mark.founding,
             brokers: brokers.collect(),
             seats: HashMap::new(),
@@ -143,7 +144,7 @@ impl Cluster {
         }
         self.position = position;
         self.checksum = checksum;
-        self.since_snapshot += length as u64;
+        self.snapshots.advance(length);
     }
 
     pub(super) fn compare(&self, header: &Header) -> Option<Differs> {
@@ -200,7 +201,7 @@ impl Cluster {
         }
     }
 
-    /// What the log is to know; seats and epoch are to be filled in.
+    /// What the log is to know; seats, epoch and whole snapshots are to be filled in.
     pub(super) fn mark(&self) -> PositionMark {
         let brokers = self.brokers.iter().map(|(name, broker)| BrokerEntry {
             name: name.clone(),
@@ -215,10 +216,11 @@ impl Cluster {
             chain: self.chain(),
             checksum: self.checksum,
             epoch: Epoch(0),
-            since_snapshot: self.since_snapshot,
+            snapshots: self.snapshots.entry(),
             founding: self.founding.clone(),
             brokers: brokers.collect(),
             seats: Vec::new(),
+            whole: Vec::new(),
         }
     }
 }

@@ -151,6 +151,15 @@ pub enum Outcome {
         /// What this broker has; `None`: it has not come so far.
         ours: Option<u64>,
     },
+    /// A broker has written a part of a snapshot.
+    SnapshotPart {
+        /// Of which position.
+        of: StreamPosition,
+        /// Its process.
+        writer: Writer,
+        /// That of the state which it had there.
+        digest: u64,
+    },
     /// What was to be noted is.
     Noted,
     /// It was about a session that has ended: nothing has changed.

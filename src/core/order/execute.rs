@@ -3,10 +3,9 @@
 
 use super::command::{Outcome, Rejection, Sit};
 use super::seating::Seat;
-use super::shared::rules;
-use super::{Member, MemberId, Order, Position};
+use super::{Member, MemberId, Order, Position, Rules};
 use crate::wire::stream_record::{Floor, Header, Proposal, Sitter};
-use crate::wire::{Epoch, Name, PublicKey, Writer};
+use crate::wire::{Epoch, Name, Position as StreamPosition, PublicKey, Writer};
 
 impl Order {
     /// Executes one proposal of a record that counts, and says what has come of it.
@@ -26,8 +25,10 @@ impl Order {
         };
         match proposal {
             Proposal::Found(founding) => {
-                self.rules = rules(founding);
-                self.shared_part().founding = Some(founding.clone());
+                self.rules = Rules::of(founding);
+                let cluster = self.shared_part();
+                cluster.snapshots.found(founding.snapshot_bytes);
+                cluster.founding = Some(founding.clone());
             }
             Proposal::Open { broker, .. } => self.open(header, broker, outcomes),
             Proposal::Gone {
@@ -67,17 +68,15 @@ impl Order {
                 outcomes.extend(member.map(|member| Outcome::Kicked { member }));
             }
             Proposal::Diverged { position, chain } => {
-                let (theirs, cluster) = (*chain, self.shared_part());
-                let ours = cluster.chain_at(*position);
-                // A position that lies ahead was one that this history has not reached.
-                let is_ahead = ours.is_none() && *position >= cluster.position;
-                if is_ahead || ours.is_some_and(|ours| ours != theirs) {
-                    outcomes.push(Outcome::Diverged {
-                        position: *position,
-                        theirs,
-                        ours,
-                    });
-                }
+                outcomes.extend(self.differs(*position, *chain));
+            }
+            Proposal::Part(part) => {
+                self.shared_part().snapshots.take(header.writer, part);
+                outcomes.push(Outcome::SnapshotPart {
+                    of: part.of,
+                    writer: header.writer,
+                    digest: part.digest,
+                });
             }
             Proposal::Level(level) => {
                 if let Some(founding) = &mut self.shared_part().founding {
@@ -85,6 +84,20 @@ impl Order {
                 }
             }
         }
+    }
+
+    /// Another broker has this chain at a position: what this one has there, if it is another.
+    fn differs(&mut self, position: StreamPosition, theirs: u64) -> Option<Outcome> {
+        let cluster = self.shared_part();
+        let ours = cluster.chain_at(position);
+        // A position that lies ahead was one that this history has not reached.
+        let is_ahead = ours.is_none() && position >= cluster.position;
+        let is_other = is_ahead || ours.is_some_and(|ours| ours != theirs);
+        is_other.then_some(Outcome::Diverged {
+            position,
+            theirs,
+            ours,
+        })
     }
 
     /// Executes what a member wants that sits where it is wanted.

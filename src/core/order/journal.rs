@@ -161,26 +161,46 @@ impl Journal {
     /// An encoded batch of these sessions, for a checkpoint.
     pub(super) fn snapshot(&self, entries: &[SessionEntry]) -> Vec<u8> {
         assert!(self.is_empty(), "a snapshot stands between batches");
-        self.encode(Kind::Snapshot, self.next(), entries)
+        encode_snapshot(self.log_id, self.epoch, self.next(), entries)
     }
 
     fn encode(&self, kind: Kind, first: OrderNumber, entries: &[SessionEntry]) -> Vec<u8> {
-        let length = Self::cost_of_entries(entries);
-        let mut bytes = Vec::with_capacity(length);
-        bytes.resize(HEADER_LEN, 0);
-        for entry in entries {
-            entry.encode(&mut bytes);
-        }
-        let header = Header {
-            kind,
-            length,
-            count: u32::try_from(entries.len()).expect("members are limited"),
-            first,
-            log_id: self.log_id,
-            epoch: self.epoch,
-            body_checksum: 0,
-        };
-        header.seal(&mut bytes);
-        bytes
+        encode(kind, self.log_id, self.epoch, first, entries)
     }
+}
+
+/// An encoded batch of these sessions, as they are before the message `next`.
+pub(super) fn encode_snapshot(
+    log_id: LogId,
+    epoch: Epoch,
+    next: OrderNumber,
+    entries: &[SessionEntry],
+) -> Vec<u8> {
+    encode(Kind::Snapshot, log_id, epoch, next, entries)
+}
+
+fn encode(
+    kind: Kind,
+    log_id: LogId,
+    epoch: Epoch,
+    first: OrderNumber,
+    entries: &[SessionEntry],
+) -> Vec<u8> {
+    let length = Journal::cost_of_entries(entries);
+    let mut bytes = Vec::with_capacity(length);
+    bytes.resize(HEADER_LEN, 0);
+    for entry in entries {
+        entry.encode(&mut bytes);
+    }
+    let header = Header {
+        kind,
+        length,
+        count: u32::try_from(entries.len()).expect("members are limited"),
+        first,
+        log_id,
+        epoch,
+        body_checksum: 0,
+    };
+    header.seal(&mut bytes);
+    bytes
 }

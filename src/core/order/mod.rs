@@ -19,6 +19,8 @@ mod recovered;
 mod runs;
 mod seating;
 mod shared;
+mod snapshots;
+mod state;
 
 use self::cluster::Cluster;
 use self::journal::Journal;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Mutant;
 use super::member::{Member, Position};
+use super::snapshots::remember;
 use crate::wire::position_mark::PositionMark;
 use crate::wire::record::Record;
 use crate::wire::sessions::SessionEntry;
@@ -60,6 +61,9 @@ impl Recovered {
             .map(|entry| (entry.name.clone(), Member::of(entry)));
         self.members = named.collect();
         self.unannounced.clear();
+        if let Some(mark) = &mut self.mark {
+            mark.whole.clear(); // the mark behind it has all
+        }
     }
 
     /// Takes one entry of a session change.
@@ -104,6 +108,14 @@ impl Recovered {
                 member.take_seat(&seat);
             }
         }
+        let stream = |mark: &PositionMark| mark.founding.as_ref().map(|founding| founding.stream);
+        // In another stream those of the earlier one are gone.
+        let before = self.mark.take().filter(|it| stream(it) == stream(&mark));
+        let mut whole = before.map(|before| before.whole).unwrap_or_default();
+        for newest in std::mem::take(&mut mark.whole) {
+            remember(&mut whole, newest);
+        }
+        mark.whole = whole;
         self.mark = Some(mark);
     }
 

@@ -14,7 +14,7 @@ impl Order {
         self.journal.begin_epoch(epoch);
         let mut cluster = Cluster::new(mark);
         if let Some(founding) = &cluster.founding {
-            self.rules = rules(founding);
+            self.rules = Rules::of(founding);
         }
         for (id, member) in self.members.iter() {
             if let Some(seat) = member.seating.seat {
@@ -112,6 +112,7 @@ impl Order {
         cluster.marked = Some(cluster.position);
         let mut mark = cluster.mark();
         mark.epoch = epoch;
+        mark.whole = cluster.snapshots.take_unmarked();
         for name in std::mem::take(&mut cluster.changed) {
             let id = self.members.by_name(name.as_bytes());
             let member = id.and_then(|id| self.members.get(id));
@@ -122,25 +123,22 @@ impl Order {
 
     /// Adds all of it behind a snapshot of the sessions.
     pub(super) fn mark_snapshot(&self, snapshot: &mut Vec<u8>) {
-        let Some(cluster) = &self.cluster else {
-            return;
-        };
-        let mut mark = cluster.mark();
-        mark.epoch = self.epoch();
-        let members = self.members.iter();
-        let seats = members.filter_map(|(_, member)| member.seat_entry());
-        mark.seats = seats.collect();
-        snapshot.extend(self.journal.encode_mark(&mark));
+        if let Some(mark) = self.whole_mark() {
+            snapshot.extend(self.journal.encode_mark(&mark));
+        }
     }
 }
 
-/// The bounds that a founding gives.
-pub(super) fn rules(founding: &Founding) -> Rules {
-    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    Rules {
-        message_bytes: size(founding.message_bytes),
-        publish_window: founding.publish_window,
-        name_bytes: size(founding.name_bytes.into()),
-        members: size(founding.members.into()),
+impl Rules {
+    /// The bounds that a founding gives.
+    #[must_use]
+    pub fn of(founding: &Founding) -> Self {
+        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Self {
+            message_bytes: size(founding.message_bytes),
+            publish_window: founding.publish_window,
+            name_bytes: size(founding.name_bytes.into()),
+            members: size(founding.members.into()),
+        }
     }
 }

@@ -2,28 +2,11 @@
 //! their order. Both know the stream by positions only, and count on nothing that it answers.
 
 mod follower;
+mod nobody;
 mod scribe;
+mod state;
 
 pub use follower::{Fetch, Follower};
+pub use nobody::found;
 pub use scribe::{Append, Scribe};
-
-use crate::wire::stream_record::{Founding, HEADER_LEN, Header, Proposal};
-use crate::wire::{Position, Writer};
-
-/// The first record of a stream: the order begins.
-#[must_use]
-pub fn found(founding: &Founding) -> Vec<u8> {
-    let mut record = vec![0; HEADER_LEN];
-    Proposal::Found(founding.clone()).encode(&mut record);
-    let header = Header {
-        count: 1,
-        log_id: founding.log_id,
-        writer: Writer(0),
-        number: 1,
-        wall: 0,
-        seen: Position(0),
-        chain: 0,
-    };
-    header.seal(&mut record);
-    record
-}
+pub use state::{Assembly, State, digest, part, parts, seed};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::Time;
-use crate::wire::stream_record::{HEADER_LEN, Header, Proposal};
+use crate::wire::stream_record::{HEADER_LEN, Header, Part, Proposal};
 use crate::wire::{LogId, Position, Writer};
 
 /// Bytes after which a record is sealed; a larger message has one of its own.
@@ -34,6 +34,15 @@ pub struct Append {
     pub number: u64,
     /// Its bytes.
     pub record: Arc<Vec<u8>>,
+    /// Whether it is a part of a snapshot, which lies apart from the rest.
+    pub is_part: bool,
+}
+
+/// A record that is not applied yet.
+#[derive(Clone, Debug)]
+struct Sealed {
+    record: Arc<Vec<u8>>,
+    is_part: bool,
 }
 
 /// See the module.
@@ -47,7 +56,7 @@ pub struct Scribe {
     /// The number of the first record in `sealed`, or of the one to come.
     first: u64,
     /// Records that are not applied yet.
-    sealed: VecDeque<Arc<Vec<u8>>>,
+    sealed: VecDeque<Sealed>,
     sealed_bytes: usize,
     /// How many of them were sent since the last time that all were sent again.
     sent: usize,
@@ -58,6 +67,16 @@ pub struct Scribe {
     /// How long the last record took that was sent once.
     round_trip: Duration,
     resends: u32,
+}
+
+impl Sealed {
+    fn append(&self, number: u64) -> Append {
+        Append {
+            number,
+            record: Arc::clone(&self.record),
+            is_part: self.is_part,
+        }
+    }
 }
 
 impl Scribe {
@@ -93,6 +112,25 @@ impl Scribe {
         self.count += 1;
     }
 
+    /// Adds a proposal to the open record, or to the next one if that would be too large with it.
+    pub fn propose_fitting(
+        &mut self,
+        proposal: &Proposal<'_>,
+        wall: u64,
+        applied: (Position, u64),
+    ) {
+        let (end, count) = (self.open.len(), self.count);
+        self.propose(proposal);
+        if count > 0 && self.open.len() > RECORD_BYTES {
+            let last = self.open.split_off(end);
+            self.count = count;
+            self.seal(wall, applied);
+            self.open.extend(last);
+            self.count = 1;
+        }
+        self.seal_if_full(wall, applied);
+    }
+
     /// The most bytes that still fit into the open record, unless it is empty.
     #[must_use]
     pub fn room(&self) -> usize {
@@ -112,11 +150,9 @@ impl Scribe {
         }
         let numbers = self.first + self.sent as u64..;
         let unsent = self.sealed.iter().skip(self.sent).zip(numbers);
-        let appends = unsent.map(|(record, number)| Append {
-            number,
-            record: Arc::clone(record),
-        });
-        let appends = appends.collect();
+        let appends = unsent
+            .map(|(sealed, number)| sealed.append(number))
+            .collect();
         self.sent = self.sealed.len();
         appends
     }
@@ -140,6 +176,18 @@ impl Scribe {
         }
     }
 
+    /// Adds a part of a snapshot: a record of its own.
+    pub fn propose_part(&mut self, part: Part<'_>, wall: u64, applied: (Position, u64)) {
+        if self.count > 0 {
+            self.seal(wall, applied);
+        }
+        self.propose(&Proposal::Part(part));
+        self.seal(wall, applied);
+        if let Some(sealed) = self.sealed.back_mut() {
+            sealed.is_part = true;
+        }
+    }
+
     /// Ends the open record.
     pub fn seal(&mut self, wall: u64, (seen, chain): (Position, u64)) {
         let mut record = std::mem::replace(&mut self.open, vec![0; HEADER_LEN]);
@@ -154,7 +202,10 @@ impl Scribe {
         };
         header.seal(&mut record);
         self.sealed_bytes += record.len();
-        self.sealed.push_back(Arc::new(record));
+        self.sealed.push_back(Sealed {
+            record: Arc::new(record),
+            is_part: false,
+        });
     }
 
     /// What is to be appended now. `applied` is what a record that is sealed now has seen.
@@ -168,7 +219,7 @@ impl Scribe {
         let mut appends = Vec::new();
         loop {
             let waiting: usize = (self.sealed.iter().skip(self.sent))
-                .map(|record| record.len())
+                .map(|sealed| sealed.record.len())
                 .sum();
             let waiting = waiting + self.open.len() - HEADER_LEN;
             let may_send = match self.sent {
@@ -185,10 +236,8 @@ impl Scribe {
                 }
                 self.seal(wall, applied);
             }
-            appends.push(Append {
-                number: self.first + self.sent as u64,
-                record: Arc::clone(&self.sealed[self.sent]),
-            });
+            let number = self.first + self.sent as u64;
+            appends.push(self.sealed[self.sent].append(number));
             self.sent += 1;
         }
         if !appends.is_empty() {
@@ -203,9 +252,9 @@ impl Scribe {
     /// A record has come back, in its turn.
     pub fn applied(&mut self, now: Time, number: u64) {
         while self.first <= number
-            && let Some(record) = self.sealed.pop_front()
+            && let Some(sealed) = self.sealed.pop_front()
         {
-            self.sealed_bytes -= record.len();
+            self.sealed_bytes -= sealed.record.len();
             self.first += 1;
             if self.sent > 0 {
                 self.sent -= 1;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::due::Due;
 use super::route::Route;
 use crate::core::Time;
 use crate::core::order::MemberId;
 use crate::core::replica::Scribe;
 use crate::wire::native::Goodbye;
-use crate::wire::{Name, Writer};
+use crate::wire::{Name, Position, Writer};
 
 /// See the module.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub(super) struct Among {
     /// Why messages are not taken in now, if the stream does not take them.
     pub(super) is_refusing: bool,
     pub(super) halt: Option<Halt>,
+    /// How far the others had come, as their last records say.
+    pub(super) seen: BTreeMap<Writer, Position>,
+    /// The snapshot that is to be written.
+    pub(super) due: Option<Due>,
 }
 
 /// Whether this broker serves.
@@ -57,4 +62,11 @@ pub enum Halt {
     Newer,
     /// A newer broker of the same name serves.
     TakenOver(Name),
+    /// The stream has let go of records that this broker has not seen.
+    LeftBehind {
+        /// The last position that it has applied.
+        applied: Position,
+        /// The first one that is left.
+        first: Position,
+    },
 }

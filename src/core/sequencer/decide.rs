@@ -84,6 +84,9 @@ impl Sequencer {
                 theirs,
                 ours,
             } => self.diverged(now, position, theirs, ours),
+            Outcome::SnapshotPart { of, writer, digest } => {
+                self.compare_states(now, of, writer, digest);
+            }
             Outcome::Noted | Outcome::Stale => {}
         }
     }

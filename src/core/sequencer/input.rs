@@ -93,6 +93,8 @@ pub enum StreamNews {
     Ends,
     /// It is not what it was: nothing that it says counts any more.
     Broken(String),
+    /// It has let go of records that were not applied; this is the first one that is left.
+    LeftBehind(Position),
 }
 
 impl<B: Deref<Target = [u8]>> InputOf<B> {

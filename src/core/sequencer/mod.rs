@@ -12,6 +12,8 @@
 //! * `local.rs`: connections that the order does not know.
 //! * `decide.rs`: where commands are applied, and what follows from them.
 //! * `deliver.rs`: feeding members, acknowledgements, resending; `loading.rs`: from the log.
+//! * `among.rs`, `serving.rs`, `propose.rs`, `ordered.rs`, `seats.rs`: one broker among several;
+//!   `snapshots.rs`: the state in their stream.
 //! * `commits.rs`: what waits for the log; `operate.rs`: what an operator wants done.
 
 mod admission;
@@ -23,6 +25,7 @@ mod commits;
 mod decide;
 mod deliver;
 mod draining;
+mod due;
 mod frames;
 mod guests;
 mod hear;
@@ -50,6 +53,7 @@ mod serving;
 mod session;
 mod sessions;
 mod sitting;
+mod snapshots;
 mod status;
 mod timers;
 mod unannounced;

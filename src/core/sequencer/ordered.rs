@@ -34,6 +34,7 @@ impl Sequencer {
             Taken::Differs(differs) => self.stop_for(now, Halt::Diverged(describe(&differs))),
             Taken::Newer => self.stop_for(now, Halt::Newer),
         }
+        self.keep_state(now);
     }
 
     fn execute(&mut self, now: Now, header: &Header, proposals: &[Proposal<'_>]) {
@@ -53,6 +54,7 @@ impl Sequencer {
     fn heard_from(&mut self, now: Now, header: &Header) {
         if let Some(among) = &mut self.among {
             among.heard.insert(header.writer, now.time);
+            among.seen.insert(header.writer, header.seen);
         }
     }
 
@@ -138,6 +140,10 @@ impl Sequencer {
             StreamNews::Refused => among.scribe.refused(now.time),
             StreamNews::Takes(takes) => among.is_refusing = !takes,
             StreamNews::Ends => self.give_up_seats(now),
+            StreamNews::LeftBehind(first) => {
+                let (applied, _) = self.order.applied();
+                self.stop_for(now, Halt::LeftBehind { applied, first });
+            }
             StreamNews::Broken(what) => self.stop_for(now, Halt::Diverged(what)),
         }
     }

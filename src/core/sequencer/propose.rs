@@ -7,6 +7,9 @@ use crate::wire::Writer;
 use crate::wire::native::Publish;
 use crate::wire::stream_record::{Floor, Proposal, Sitter};
 
+/// The most floors of one proposal.
+const FLOORS: usize = 4096;
+
 impl Sequencer {
     /// Puts a command into this broker's next record.
     pub(super) fn propose(&mut self, now: Now, command: Command<'_>) {
@@ -77,8 +80,7 @@ impl Sequencer {
     pub(super) fn say(&mut self, now: Now, proposal: &Proposal<'_>) {
         let applied = self.order.applied();
         if let Some(among) = &mut self.among {
-            among.scribe.propose(proposal);
-            among.scribe.seal_if_full(now.wall, applied);
+            among.scribe.propose_fitting(proposal, now.wall, applied);
         }
     }
 
@@ -115,8 +117,9 @@ impl Sequencer {
                 heard: position.heard,
             })
             .collect();
-        if !floors.is_empty() {
-            self.say(now, &Proposal::Floors(floors));
+        // Those of a crowd would be more than a server takes at once.
+        for floors in floors.chunks(FLOORS) {
+            self.say(now, &Proposal::Floors(floors.to_vec()));
         }
     }
 

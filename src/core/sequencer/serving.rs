@@ -49,6 +49,8 @@ impl Sequencer {
             held_bytes: 0,
             is_refusing: false,
             halt: None,
+            seen: BTreeMap::new(),
+            due: None,
         }));
         let members: Vec<_> = self.order.members().map(|(id, _)| id).collect();
         for id in members {
@@ -115,7 +117,11 @@ impl Sequencer {
         if among.standing == Standing::Reading {
             return Vec::new();
         }
-        among.scribe.appends(now.time, now.wall, applied)
+        self.write_part(now);
+        match &mut self.among {
+            Some(among) => among.scribe.appends(now.time, now.wall, applied),
+            None => Vec::new(),
+        }
     }
 
     /// When [`appends`](Self::appends) is due.
@@ -143,6 +149,9 @@ impl Sequencer {
             among.scribe = Scribe::new(log_id, writer, now.time);
             among.held_bytes = 0;
             among.farewells.clear();
+            if let Some(due) = &mut among.due {
+                due.begin_anew();
+            }
         }
         self.ask_to_serve();
         let all: Vec<_> = self.order.members().map(|(id, _)| id).collect();

@@ -31,7 +31,7 @@ use super::{Refusal, Shelf, Stream, StreamEvent};
 use crate::wire::Position;
 
 pub use error::Error;
-pub use options::Options;
+pub use options::{Make, Options};
 
 /// Events that wait for the sequencer; a record has at most half a MiB, and usually far less.
 const EVENTS: usize = 256;

@@ -29,12 +29,25 @@ pub struct Options {
     pub allow_plaintext: bool,
     /// The largest message that brokers take, in bytes.
     pub message_bytes: usize,
-    /// Whether the stream is made if there is none.
-    pub create: bool,
+    /// When the stream is made.
+    pub make: Make,
     /// How long to wait at the start for a server and the stream's leader.
     pub patience: Duration,
 }
 
+/// When a stream is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Make {
+    /// Never: it must be there.
+    Never,
+    /// If there is none.
+    IfMissing,
+    /// Always: one that is there is deleted before, with all that it holds.
+    Anew,
+}
+
+/// Bytes that a record of small messages, or of a snapshot, may have.
+const RECORD_BYTES: usize = 512 << 10;
 /// Bytes that a record has besides its one largest message.
 const RECORD_OVERHEAD: usize = 64 << 10;
 
@@ -52,7 +65,7 @@ impl Options {
             allow_single_copy: false,
             allow_plaintext: false,
             message_bytes: 0,
-            create: false,
+            make: Make::Never,
             patience: Duration::from_secs(30),
         }
     }
@@ -86,7 +99,9 @@ impl Options {
 
     /// The least that servers must take as one message.
     pub(super) fn payload_bytes(&self) -> usize {
-        self.message_bytes.saturating_add(RECORD_OVERHEAD)
+        self.message_bytes
+            .max(RECORD_BYTES)
+            .saturating_add(RECORD_OVERHEAD)
     }
 
     /// What NATS calls the stream.

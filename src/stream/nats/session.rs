@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::error::Error;
 use super::fitness::{VERSION, wanted};
 use super::info::{Answer, ApiError, Info};
-use super::options::Options;
+use super::options::{Make, Options};
 
 /// How long to wait for the answer to a request.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -152,6 +152,27 @@ impl Session {
         self.ask("INFO", &Value::Null).await
     }
 
+    /// Deletes the stream, if there is one.
+    pub(super) async fn delete(&self, options: &Options) -> Result<(), Error> {
+        let begun = Instant::now();
+        loop {
+            match self.ask::<Value>("DELETE", &Value::Null).await {
+                Ok(_) => {
+                    log::info!("deleted the stream {}", self.stream);
+                    return Ok(());
+                }
+                Err(error) if error.is_no_stream() => return Ok(()),
+                Err(error) if begun.elapsed() >= options.patience => {
+                    let why = format!("it cannot be deleted: {error}");
+                    let stream = self.stream.clone();
+                    return Err(Error::Unavailable { stream, why });
+                }
+                Err(error) => log::debug!("{} is not deleted yet: {error}", self.stream),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
     /// Looks at the stream until it has a leader, makes it if that is wanted and there is none.
     pub(super) async fn find(&self, options: &Options) -> Result<Info, Error> {
         let begun = Instant::now();
@@ -159,7 +180,7 @@ impl Session {
             let why = match self.info().await {
                 Ok(info) if info.leader().is_some() => return Ok(info),
                 Ok(_) => "it has no leader".to_owned(),
-                Err(error) if error.is_no_stream() && !options.create => {
+                Err(error) if error.is_no_stream() && options.make == Make::Never => {
                     return Err(Error::NoStream(self.stream.clone()));
                 }
                 Err(error) if error.is_no_stream() => {

@@ -15,7 +15,7 @@ use super::error::Error;
 use super::fitness::{judge, losses};
 use super::info::Info;
 use super::monitor;
-use super::options::Options;
+use super::options::{Make, Options};
 use super::outlet::Outlet;
 use super::reading::{self, position_of};
 use super::session::{NoAnswer, Session};
@@ -55,6 +55,9 @@ impl Worker {
     pub(super) async fn start(options: Options, outlet: Outlet) -> Result<Self, Error> {
         let (session, changes) = Session::connect(&options).await?;
         session.check_server(&options)?;
+        if options.make == Make::Anew {
+            session.delete(&options).await?;
+        }
         let found = session.find(&options).await?;
         if let Some(why) = judge(&options, &found).or_else(|| losses(&found)) {
             let stream = options.stream_name();

@@ -19,7 +19,7 @@ use super::fields::{Field, put, read_u8, read_u32, read_u64};
 use super::native::{MAGIC, VERSION};
 use super::{DecodeError, LogId, Position, Writer};
 
-pub use parts::{Floor, Founding, Sitter};
+pub use parts::{Floor, Founding, Part, Sitter};
 pub use proposal::Proposal;
 
 /// The layout of a record's header, stated once.

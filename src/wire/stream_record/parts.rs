@@ -1,7 +1,7 @@
 //! The larger parts of proposals.
 
 use crate::wire::cursor::{Cursor, put_name};
-use crate::wire::{DecodeError, Dialect, LogId, Name, OrderNumber, PublicKey};
+use crate::wire::{DecodeError, Dialect, LogId, Name, OrderNumber, Position, PublicKey};
 
 /// What all brokers must share from the first record on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,26 @@ pub struct Founding {
     pub snapshot_bytes: u64,
     /// The level of what follows.
     pub level: u32,
+    /// Tells this stream from others of the same order, earlier ones.
+    pub stream: u64,
+    /// Whether the order began elsewhere: parts of its state follow, by which brokers begin.
+    pub is_seeded: bool,
+}
+
+/// A part of the order's state as it is at a position: parts that follow one another replace all
+/// records up to there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// The position.
+    pub of: Position,
+    /// Which part it is, from 0.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+    /// That of the whole state.
+    pub digest: u64,
+    /// The part's bytes.
+    pub bytes: &'a [u8],
 }
 
 /// A peer that takes a name.
@@ -74,6 +94,8 @@ impl Founding {
         into.extend_from_slice(&self.members.to_be_bytes());
         into.extend_from_slice(&self.snapshot_bytes.to_be_bytes());
         into.extend_from_slice(&self.level.to_be_bytes());
+        into.extend_from_slice(&self.stream.to_be_bytes());
+        into.push(u8::from(self.is_seeded));
     }
 
     pub(in crate::wire) fn decode(body: &mut Cursor<'_>) -> Result<Self, DecodeError> {
@@ -86,6 +108,28 @@ impl Founding {
             members: body.u32()?,
             snapshot_bytes: body.u64()?,
             level: body.u32()?,
+            stream: body.u64()?,
+            is_seeded: body.flag()?,
+        })
+    }
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn encode(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&self.of.0.to_be_bytes());
+        into.extend_from_slice(&self.index.to_be_bytes());
+        into.extend_from_slice(&self.count.to_be_bytes());
+        into.extend_from_slice(&self.digest.to_be_bytes());
+        into.extend_from_slice(self.bytes);
+    }
+
+    pub(super) fn decode(body: &mut Cursor<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            of: Position(body.u64()?),
+            index: body.u32()?,
+            count: body.u32()?,
+            digest: body.u64()?,
+            bytes: body.rest(),
         })
     }
 }

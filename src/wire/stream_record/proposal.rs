@@ -7,7 +7,7 @@
 //! A *seat* is a number that the writer has chosen for one of its connections: it is known before
 //! it is ordered, so what follows a hello need not wait for it.
 
-use super::parts::{Floor, Founding, Sitter};
+use super::parts::{Floor, Founding, Part, Sitter};
 use crate::wire::cursor::{Cursor, put_name};
 use crate::wire::fields::{put, read_u32};
 use crate::wire::native::Publish;
@@ -32,6 +32,7 @@ mod kind {
     pub(super) const DIVERGED: u8 = 13;
     pub(super) const LEVEL: u8 = 14;
     pub(super) const KICK: u8 = 15;
+    pub(super) const PART: u8 = 16;
 }
 
 /// Something that a broker wants to happen. It happens when it is applied, or not at all.
@@ -118,6 +119,8 @@ pub enum Proposal<'a> {
     },
     /// From now on records may be of this level.
     Level(u32),
+    /// A part of the order's state: it changes nothing of it.
+    Part(Part<'a>),
 }
 
 impl<'a> Proposal<'a> {
@@ -185,6 +188,7 @@ impl<'a> Proposal<'a> {
                 into.extend_from_slice(&chain.to_be_bytes());
             }
             Self::Level(level) => into.extend_from_slice(&level.to_be_bytes()),
+            Self::Part(part) => part.encode(into),
         }
         self.kind()
     }
@@ -206,6 +210,7 @@ impl<'a> Proposal<'a> {
             Self::Kick { .. } => kind::KICK,
             Self::Diverged { .. } => kind::DIVERGED,
             Self::Level(_) => kind::LEVEL,
+            Self::Part(_) => kind::PART,
         }
     }
 
@@ -275,6 +280,7 @@ impl<'a> Proposal<'a> {
                 chain: body.u64()?,
             },
             kind::LEVEL => Self::Level(body.u32()?),
+            kind::PART => Self::Part(Part::decode(body)?),
             _ => return Err(DecodeError::UnexpectedKind),
         })
     }

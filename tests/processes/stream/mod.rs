@@ -6,7 +6,7 @@ mod trust;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orden::stream::nats::{Nats, Options};
+use orden::stream::nats::{Make, Nats, Options};
 use orden::stream::{Extent, Shelf, Stream, StreamEvent};
 use orden::wire::Position;
 use orden_kit::programs::nats::NatsServers;
@@ -20,7 +20,7 @@ struct Tested {
 
 fn options(servers: &NatsServers, copies: usize) -> Options {
     let mut options = Options::new(servers.urls(), "t");
-    options.create = true;
+    options.make = Make::IfMissing;
     options.allow_single_copy = copies < 3;
     options.message_bytes = 1 << 20;
     options

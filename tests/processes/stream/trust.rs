@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orden::stream::nats::{Error, Nats};
+use orden::stream::nats::{Error, Make, Nats};
 use orden::stream::{Refusal, Shelf, Stream, StreamEvent};
 use orden_kit::programs::nats::NatsServers;
 
@@ -95,7 +95,7 @@ fn an_unsafe_stream_is_refused_at_the_start() {
     let error = Nats::start(strict).unwrap_err();
     assert!(error.to_string().contains("num_replicas"), "{error}");
     let mut other = options(&servers, 1);
-    other.create = false;
+    other.make = Make::Never;
     other.stream = "another".into();
     assert!(matches!(Nats::start(other), Err(Error::NoStream(_))));
 }

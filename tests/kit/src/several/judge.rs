@@ -11,6 +11,7 @@ impl World {
     pub(super) fn judge(&mut self) {
         let mut journals = Vec::new();
         let mut chains = Vec::new();
+        let mut states = Vec::new();
         for broker in &mut self.brokers {
             let process = broker.process.take().expect("it has settled");
             let machine = process.commits.machine();
@@ -20,11 +21,16 @@ impl World {
                 }
             }
             chains.push(machine.applied());
+            states.push(machine.state());
             journals.push(bytes_of(process.reader, machine.next_order()));
         }
         assert!(
             chains.windows(2).all(|two| two[0] == two[1]),
             "chains: {chains:?}"
+        );
+        assert!(
+            states.windows(2).all(|two| two[0] == two[1]),
+            "states differ"
         );
         assert!(
             journals.windows(2).all(|two| two[0] == two[1]),

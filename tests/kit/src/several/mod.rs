@@ -148,6 +148,8 @@ impl World {
             members: 100,
             snapshot_bytes: 1 << 20,
             level: 1,
+            stream: 1,
+            is_seeded: false,
         }));
         let brokers = (0..=dice.below(3)).map(|_| Broker::new());
         let brokers = brokers.collect();
