@@ -19,11 +19,10 @@ def prepare(database: sqlite3.Connection) -> orden.Position | None:
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;
         CREATE TABLE IF NOT EXISTS message (number INTEGER PRIMARY KEY, sender TEXT, payload BLOB);
-        CREATE TABLE IF NOT EXISTS place (log_id TEXT, next TEXT);
+        CREATE TABLE IF NOT EXISTS place (log_id INTEGER, next INTEGER);
     """)
-    # As text: a log id has 64 bits without a sign, one more than SQLite's integers.
     place = database.execute("SELECT log_id, next FROM place").fetchone()
-    return orden.Position(*map(int, place)) if place else None
+    return orden.Position(*place) if place else None
 
 
 def apply(database: sqlite3.Connection, messages: list[orden.Message]) -> None:
@@ -32,9 +31,8 @@ def apply(database: sqlite3.Connection, messages: list[orden.Message]) -> None:
         rows = [(message.order, message.sender, message.payload) for message in messages]
         # Not INSERT OR REPLACE: a message that came twice would be an error.
         database.executemany("INSERT INTO message VALUES (?, ?, ?)", rows)
-        log_id, following = messages[-1].position
         database.execute("DELETE FROM place")
-        database.execute("INSERT INTO place VALUES (?, ?)", (str(log_id), str(following)))
+        database.execute("INSERT INTO place VALUES (?, ?)", messages[-1].position)
 
 
 def main(address: str, path: str, name: str = "replica") -> None:

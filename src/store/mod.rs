@@ -189,8 +189,19 @@ pub fn open_on(
 pub fn draw_identity() -> io::Result<Identity> {
     let draw = || getrandom::u64().map_err(io::Error::other);
     Ok(Identity {
-        // 0 stands for no log.
-        log_id: LogId(draw()?.max(1)),
+        // 0 stands for no log; SQL, Java and JavaScript's BigInt64Array have integers with a sign.
+        log_id: LogId((draw()? >> 1).max(1)),
         secret: draw()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_ids_have_63_bits() {
+        let drawn: Vec<_> = (0..64).map(|_| draw_identity().unwrap().log_id.0).collect();
+        assert!(drawn.iter().all(|&id| 0 < id && id < 1 << 63), "{drawn:?}");
+    }
 }
