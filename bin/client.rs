@@ -46,7 +46,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<Outcome, String> {
     logging::open()?;
     let signals = Signals::watch()?;
-    if chat::is_possible() {
+    if chat::is_possible() && !cli.session.observe {
         chat::run(cli, &signals)
     } else {
         pipe::run(cli, &signals)

@@ -71,6 +71,15 @@ pub(crate) struct Session {
         value_parser = parse_start
     )]
     pub(crate) from: Option<Start>,
+    /// Read without joining, until --count or an interrupt ends it: no session, no notice, and
+    /// standard input is not read
+    #[arg(
+        long,
+        env = "ORDEN_OBSERVE",
+        value_parser = BoolishValueParser::new(),
+        conflicts_with_all = ["on_exit", "resume", "publish_only"]
+    )]
+    pub(crate) observe: bool,
     /// What becomes of the session at the end: it stays, and the same name goes on with it next
     /// time, or it ends and everybody is told (default: stay with --name, leave without)
     #[arg(long, env = "ORDEN_ON_EXIT", value_name = "leave|stay", value_enum)]
@@ -278,6 +287,7 @@ mod tests {
         assert!(with(&["--patience", "0"]).contains("0 is not in 1.."));
         assert!(with(&["--new-session", "--name", "ana"]).contains("--resume"));
         assert!(with(&["--resume"]).contains("--name"));
+        assert!(with(&["--observe", "--publish-only"]).contains("cannot be used with"));
         assert!(with(&["--from", "then"]).contains("expected now"));
     }
 }

@@ -36,7 +36,8 @@ struct Printed {
 pub(crate) fn run(cli: &Cli, signals: &Signals) -> Result<Outcome, String> {
     logging::start(cli.logging.log_level)?;
     let name = seat::name(cli)?;
-    if cli.session.name.is_none() {
+    let observes = cli.session.observe;
+    if cli.session.name.is_none() && !observes {
         logging::say(&format!("orden-client: this is {name}"));
     }
     let seat = Arc::new(Seat::take(cli, name)?);
@@ -47,7 +48,7 @@ pub(crate) fn run(cli: &Cli, signals: &Signals) -> Result<Outcome, String> {
     let patience = cli.input.patience().unwrap_or(Duration::MAX);
     let receives = !cli.output.publish_only;
     let shared = (Arc::clone(&seat), Arc::clone(&printed));
-    spawn("stdin", move || {
+    let publish = move || {
         let (seat, printed) = shared;
         read(&seat);
         let flushed = seat.client.flush(patience);
@@ -57,7 +58,10 @@ pub(crate) fn run(cli: &Cli, signals: &Signals) -> Result<Outcome, String> {
         if flushed.is_err() || !stays {
             seat.ask_to_leave();
         }
-    })?;
+    };
+    if !observes {
+        spawn("stdin", publish)?;
+    }
     let show = Show {
         format: cli.output.format,
         colour: use_colour(&stdout()),

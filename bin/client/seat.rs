@@ -64,14 +64,17 @@ impl Seat {
             }
         }
         options.settings.receive = !cli.output.publish_only;
+        options.settings.observe = cli.session.observe;
         options.patience = cli.input.patience();
         let news = Arc::new(News::default());
         let mut events = Events::new(cli, &name, Arc::clone(&news));
         options.observer = Some(Box::new(move |event| events.hear(event)));
         let client = Client::connect(options).map_err(|error| why_not(&error, cli))?;
+        let observes = cli.session.observe;
         let on_exit = cli.session.on_exit.unwrap_or(match cli.session.name {
             Some(_) => OnExit::Stay,
-            // No other run will have this name.
+            // An observer has no session; and no other run will have a name that was drawn.
+            None if observes => OnExit::Stay,
             None => OnExit::Leave,
         });
         Ok(Self {
@@ -80,7 +83,9 @@ impl Seat {
             name,
             ends_session: AtomicBool::new(on_exit == OnExit::Leave),
             resumes: cli.input.resume,
-            is_told: cli.session.name.is_some() && cli.logging.log_level >= LevelFilter::Info,
+            is_told: cli.session.name.is_some()
+                && !observes
+                && cli.logging.log_level >= LevelFilter::Info,
             news,
             refused: AtomicU64::new(0),
             is_leaving: AtomicBool::new(false),

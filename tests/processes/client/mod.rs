@@ -8,6 +8,7 @@ mod citizen;
 mod connection;
 mod encrypted;
 mod import;
+mod observing;
 mod pipe;
 mod program;
 mod reach;
