@@ -319,10 +319,10 @@ impl Serve {
         }
         let journal = &self.journal;
         let (segment, room) = (self.segment_bytes(), capacity(&journal.data)?);
-        // Two of them are made ready, full of zeros.
-        (!journal.in_memory && segment.saturating_mul(2) > room).then(|| {
+        let files = files_wanted(&journal.data);
+        (!journal.in_memory && segment.saturating_mul(files) > room).then(|| {
             let why = format!(
-                "two files of {segment} bytes do not fit where {} is, which has {room} in all",
+                "{files} files of {segment} bytes do not fit where {} is, which has {room} in all",
                 journal.data.display()
             );
             let hint = "give --segment-bytes less, or --data a place that is larger";
@@ -357,6 +357,15 @@ fn capacity(directory: &Path) -> Option<u64> {
     // Some virtual ones have no size.
     let bytes = system.f_blocks.saturating_mul(system.f_frsize);
     (bytes > 0).then_some(bytes)
+}
+
+/// How many files of a segment's size there has to be room for, full of zeros: the next one is made
+/// while one is in use. A log that is there already is served where no next one fits, as on any
+/// full disk.
+fn files_wanted(directory: &Path) -> u64 {
+    let mut files = directory.read_dir().into_iter().flatten().flatten();
+    let has_log = files.any(|file| file.path().extension().is_some_and(|it| it == "segment"));
+    if has_log { 1 } else { 2 }
 }
 
 fn at_most(bound: u64) -> RangedU64ValueParser<u64> {

@@ -85,6 +85,12 @@ pub(crate) struct Flags {
         default_value_t = ConnectionLimits::default().connections_a_second,
         value_parser = clap::value_parser!(u32).range(1..))]
     max_connections_per_second: u32,
+    /// The most bytes that were received and are not ordered yet, over all connections together;
+    /// who sends more waits
+    #[arg(long, env = "ORDEN_MAX_RECEIVED_BYTES", value_name = "BYTES",
+        default_value_t = ConnectionLimits::default().received_bytes,
+        value_parser = clap::value_parser!(u64).range(1 << 20..=1 << 40))]
+    max_received_bytes: u64,
     /// The most bytes on their way to a member
     #[arg(long, env = "ORDEN_MAX_IN_FLIGHT_BYTES", value_name = "BYTES",
         default_value_t = Limits::default().window_bytes,
@@ -126,6 +132,7 @@ impl Flags {
         ConnectionLimits {
             connections_a_second: self.max_connections_per_second,
             handshake: Duration::from_secs(self.handshake_timeout),
+            received_bytes: self.max_received_bytes,
         }
     }
 

@@ -23,13 +23,13 @@ pub struct Config {
     pub sync: Sync,
     /// Bounds of the machine.
     pub limits: Limits,
-    /// Limits for connections that have not sent anything yet.
+    /// Limits for connections, each and all of them together.
     pub connections: ConnectionLimits,
     /// Which peers are served; `None`: every peer that reaches the sockets, unencrypted.
     pub security: Option<Security>,
 }
 
-/// Limits for connections that have not sent anything yet.
+/// Limits for connections, each and all of them together.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
     /// The most connections that are accepted from one address in a second.
@@ -37,6 +37,10 @@ pub struct ConnectionLimits {
     /// How long a handshake may take. With keys, a connection that has said nothing after twice
     /// as long is ended, too.
     pub handshake: Duration,
+    /// The most bytes of frames that were received and are not dealt with yet, over all
+    /// connections together: an eighth of it over plain TCP, and of the rest a third for frames of
+    /// up to 256 KiB.
+    pub received_bytes: u64,
 }
 
 impl Default for ConnectionLimits {
@@ -44,6 +48,7 @@ impl Default for ConnectionLimits {
         Self {
             connections_a_second: 5_000,
             handshake: Duration::from_secs(5),
+            received_bytes: 96 << 20,
         }
     }
 }

@@ -54,6 +54,7 @@ use self::transport::Transport;
 use crate::commit::CommitLoop;
 use crate::core::{Seed, Sequencer};
 use crate::net::Clock;
+use crate::net::received::Received;
 use crate::net::waker::waker;
 use crate::store::{self, Beginning, Identity, LogReader, Opened, Run};
 
@@ -73,6 +74,8 @@ pub use vitals::Vitals;
 
 /// Bytes of a frame besides its one largest message.
 const FRAME_OVERHEAD: usize = 64 << 10;
+/// The part of what is received that is for plain TCP: one in so many bytes.
+const TCP_SHARE: u64 = 8;
 
 /// A broker that runs in threads of its own.
 #[derive(Debug)]
@@ -233,6 +236,7 @@ fn options(config: &Config) -> Options {
     let ConnectionLimits {
         connections_a_second,
         handshake,
+        received_bytes,
     } = config.connections;
     let secret = config
         .security
@@ -245,6 +249,8 @@ fn options(config: &Config) -> Options {
         // Confirmations, answers and frames sent again come on top of the window.
         send_high_water_mark: window.saturating_mul(2),
         handshake,
+        received: Received::with_room(received_bytes - received_bytes / TCP_SHARE),
+        tcp_received: Received::with_room(received_bytes / TCP_SHARE),
         bounds: Bounds {
             a_second: connections_a_second,
             // Without keys, a peer may be known again before it has said a word.

@@ -8,6 +8,7 @@ use super::error::Error;
 use super::monitor::RouterMonitor;
 use crate::net::Libzmq;
 use crate::net::libzmq::{enforce_zap_domain, seed_generated_ids, set_out_batch_size};
+use crate::net::received::{Received, bound_received};
 use crate::wire::SecretKey;
 
 /// Frames that a peer may have waiting to be read by the broker, or by itself, before TCP is
@@ -48,6 +49,10 @@ pub(super) struct Options {
     pub(super) send_high_water_mark: usize,
     /// How long a handshake may take.
     pub(super) handshake: Duration,
+    /// Bounds what the ROUTER receives and is not dealt with yet.
+    pub(super) received: &'static Received,
+    /// The same for plain TCP, so that neither takes the other's room.
+    pub(super) tcp_received: &'static Received,
     /// Limits for connections.
     pub(super) bounds: Bounds,
     /// The broker's own key, if keys decide who is served.
@@ -72,6 +77,7 @@ pub(super) fn router(
             router.set_heartbeat_ivl(HEARTBEAT_MS)?;
             router.set_heartbeat_timeout(HEARTBEAT_TIMEOUT_MS)?;
         }
+        bound_received(router, options.received)?;
         router.set_router_mandatory(true)?;
         router.set_maxmsgsize(i64::try_from(options.frame_bytes).unwrap_or(i64::MAX))?;
         router.set_sndhwm(i32::try_from(options.send_high_water_mark).unwrap_or(i32::MAX))?;
@@ -91,6 +97,7 @@ pub(super) fn stream(
     let endpoint = options.tcp_endpoint.as_ref();
     let stream = endpoint.map(|endpoint| {
         bound(context, zmq::STREAM, endpoint, options, |stream| {
+            bound_received(stream, options.tcp_received)?;
             stream.set_rcvhwm(RECEIVE_HIGH_WATER_MARK)
         })
     });

@@ -86,25 +86,26 @@ pub(super) fn with_descriptor<T>(
 /// crate does not know, it would succeed.
 pub(crate) fn enforce_zap_domain(socket: &mut zmq::Socket) -> zmq::Result<()> {
     const ZMQ_ZAP_ENFORCE_DOMAIN: c_int = 93;
-    set(socket, ZMQ_ZAP_ENFORCE_DOMAIN, 1)
+    set::<c_int>(socket, ZMQ_ZAP_ENFORCE_DOMAIN, &1)
 }
 
 /// Lets libzmq write so many bytes of small messages at once to a connection, which holds a buffer
 /// of that size for it. The `zmq` crate does not know this option.
 pub(crate) fn set_out_batch_size(socket: &mut zmq::Socket, bytes: c_int) -> zmq::Result<()> {
     const ZMQ_OUT_BATCH_SIZE: c_int = 102;
-    set(socket, ZMQ_OUT_BATCH_SIZE, bytes)
+    set(socket, ZMQ_OUT_BATCH_SIZE, &bytes)
 }
 
-fn set(socket: &mut zmq::Socket, option: c_int, value: c_int) -> zmq::Result<()> {
+/// Sets an option that the `zmq` crate does not know.
+pub(super) fn set<T>(socket: &mut zmq::Socket, option: c_int, value: &T) -> zmq::Result<()> {
     // SAFETY: an open socket, and a value that outlives the call, of the size that is said; an
-    // option that is no `int` is refused.
+    // option of another size is refused.
     checked(unsafe {
         zmq_sys::zmq_setsockopt(
             socket.as_mut_ptr(),
             option,
-            (&raw const value).cast::<c_void>(),
-            size_of::<c_int>(),
+            std::ptr::from_ref(value).cast::<c_void>(),
+            size_of::<T>(),
         )
     })
 }

@@ -13,6 +13,7 @@ mod linked;
 pub(crate) mod monitor;
 pub(crate) mod peer;
 pub(crate) mod polled_socket;
+pub(crate) mod received;
 pub(crate) mod waker;
 
 pub use address::{Address, BadAddress};

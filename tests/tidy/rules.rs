@@ -60,6 +60,7 @@ const ZMQ_FILES: &[&str] = &[
     "src/net/monitor.rs",
     "src/net/peer.rs",
     "src/net/polled_socket.rs",
+    "src/net/received.rs",
 ];
 const NATS_ROOM: &str = "src/stream/nats/";
 const UNSAFE_FILE: &str = "src/net/libzmq.rs";

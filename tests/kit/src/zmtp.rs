@@ -48,6 +48,15 @@ impl Speaker {
         self.stream.write_all(bytes).is_ok()
     }
 
+    /// Writes bytes until all are taken, or none is for so long.
+    pub fn say_what_is_taken(&mut self, bytes: &[u8], patience: Duration) {
+        self.stream
+            .set_write_timeout(Some(patience))
+            .expect("a timeout");
+        // What is not taken is left out.
+        let _ = self.stream.write_all(bytes);
+    }
+
     /// Sends a message of these frames.
     pub fn message(&mut self, frames: &[&[u8]]) -> bool {
         self.say(&message(frames))

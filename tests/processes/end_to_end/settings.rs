@@ -1,7 +1,7 @@
 //! Settings that cannot work are refused at the start, and addresses of all kinds are listened on.
 
 use std::fs;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 
 use orden_kit::dealer::Dealer;
 use orden_kit::programs::broker::{Broker, command, run};
@@ -82,6 +82,36 @@ fn a_segment_that_no_disk_holds_is_refused() {
     let end = run(command().args(["--address", ":0"]).args(flags));
     assert_says(&end, 1, &["68719476736 bytes do not fit", data, "hint: "]);
     assert!(!fs::exists(data).unwrap(), "nothing is made");
+}
+
+#[test]
+fn a_log_that_is_there_needs_no_room_for_two_segments() {
+    let parent = tempfile::tempdir_in("/dev/shm").unwrap();
+    let system = rustix::fs::statvfs(parent.path()).unwrap();
+    let most = (system.f_blocks * system.f_frsize * 3 / 4).to_string();
+    // A broker that comes as far as its address ends there.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let data = parent.path().to_str().unwrap();
+    let flags = [
+        "--address",
+        &address,
+        "--data",
+        data,
+        "--segment-bytes",
+        &most,
+    ];
+    let end = run(command().args(flags));
+    assert_says(&end, 1, &["2 files of", "do not fit", data]);
+    let stopped = Broker::start(&[]).finish();
+    for file in fs::read_dir(stopped.data()).unwrap() {
+        let file = file.unwrap().path();
+        if file.extension().is_some_and(|it| it == "segment") {
+            fs::copy(&file, parent.path().join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    let end = run(command().args(flags));
+    assert_says(&end, 3, &[&address]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod connections;
 mod encrypted;
 mod messages;
 mod metadata;
+mod received;
 mod unfinished;
 
 use crate::security::stage::Peer;

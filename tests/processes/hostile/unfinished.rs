@@ -11,6 +11,8 @@ use orden_kit::zmtp::{MORE, Speaker, frame};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most bytes of a message, and what a frame may have beyond.
 const ALLOWED: usize = (4 << 20) + (64 << 10);
+/// The most bytes of all frames before the last one.
+const BEFORE_THE_LAST: usize = 256 << 10;
 
 /// Sends a frame that is followed by another until the broker ends the connection; says how many
 /// bytes it took.
@@ -48,12 +50,18 @@ fn all_frames_of_a_message_together_have_the_bytes_of_one() {
     let mut witness = Witness::new(&mut broker);
     // What is allowed is answered as ever, again and again over one connection.
     let mut speaker = Speaker::join(&address, b"just so");
-    let half = vec![7; ALLOWED / 2 - 64];
+    let first = vec![7; BEFORE_THE_LAST];
+    let last = vec![7; ALLOWED - BEFORE_THE_LAST - 64];
     for round in 1..=3 {
-        assert!(speaker.message(&[&half, &half]));
+        assert!(speaker.message(&[&first, &last]));
         witness.broker.await_refused("too_many_frames", round);
     }
-    speaker.message(&[&half, &half, &[7; 256]]);
-    assert!(speaker.is_closed_within(PATIENCE));
-    witness.is_served("33: more than all frames may have");
+    for (before_the_last, at_last) in [(0, 256), (1, 0)] {
+        let mut speaker = Speaker::join(&address, b"too much");
+        let first = vec![7; first.len() + before_the_last];
+        let last = vec![7; last.len() + at_last];
+        speaker.message(&[&first, &last]);
+        assert!(speaker.is_closed_within(PATIENCE));
+        witness.is_served("33: more than all frames may have");
+    }
 }
