@@ -104,10 +104,12 @@ struct Load {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Broker")]
 struct BrokerArgs {
-    /// A broker that runs already; without this, one is started in a process of its own
-    #[arg(long, env = "ORDEN_ADDRESS", value_name = "ADDRESS",
+    /// A broker that runs already; without this, one is started in a process of its own. Several
+    /// times, or with commas between, for brokers that share one order: the subscribers, and the
+    /// publishers, are spread over them
+    #[arg(long, env = "ORDEN_ADDRESS", value_name = "ADDRESS", value_delimiter = ',',
         conflicts_with_all = ["data", "in_memory", "sync"])]
-    address: Option<Address>,
+    address: Vec<Address>,
     /// Where the log's temporary directory is made (default: the system's, unless that is memory)
     #[arg(long, env = "ORDEN_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
@@ -160,11 +162,11 @@ is not what it must be; 130 interrupted.";
 impl RunArgs {
     /// The run that was asked for.
     pub(super) fn plan(&self) -> Result<Plan, Error> {
-        let target = match (&self.broker.address, self.load.dialect) {
-            (Some(address), _) => Target::Running(address.clone()),
-            (None, Dialect::Bare) => Target::Child(Storage::Bare),
-            (None, _) if self.broker.in_memory => Target::Child(Storage::Memory),
-            (None, _) => Target::Child(Storage::Disk {
+        let target = match (&self.broker.address[..], self.load.dialect) {
+            (addresses @ [_, ..], _) => Target::Running(addresses.to_vec()),
+            ([], Dialect::Bare) => Target::Child(Storage::Bare),
+            ([], _) if self.broker.in_memory => Target::Child(Storage::Memory),
+            ([], _) => Target::Child(Storage::Disk {
                 within: server::disk(self.broker.data.as_deref())?,
                 sync: self.broker.sync.unwrap_or(Sync::Always),
             }),

@@ -41,8 +41,8 @@ impl Dialect {
 /// Who is measured.
 #[derive(Clone, Debug)]
 pub(super) enum Target {
-    /// A broker that runs already.
-    Running(Address),
+    /// A broker that runs already, or several of one order: peers take them by turns.
+    Running(Vec<Address>),
     /// A child, started for the run.
     Child(Storage),
 }

@@ -121,9 +121,9 @@ impl Conductor<'_> {
 
     /// Who is to be served by which thread.
     fn groups(&self, shared: &Shared<'_>, role: Role, count: usize) -> Vec<Vec<Who>> {
-        let address = match (&self.plan.target, self.server) {
-            (Target::Running(address), _) => address,
-            (Target::Child(_), Some(server)) => &server.address,
+        let addresses = match (&self.plan.target, self.server) {
+            (Target::Running(addresses), _) => addresses,
+            (Target::Child(_), Some(server)) => std::slice::from_ref(&server.address),
             (Target::Child(_), None) => unreachable!("started before"),
         };
         let mut groups = vec![Vec::new(); count.min(self.plan.threads)];
@@ -131,7 +131,7 @@ impl Conductor<'_> {
         let payload = shared.payload();
         for number in 0..count {
             groups[number % threads].push(Who {
-                address: address.clone(),
+                address: addresses[number % addresses.len()].clone(),
                 keys: self.server.and_then(|server| server.keys.clone()),
                 run: shared.run,
                 role,

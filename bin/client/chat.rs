@@ -54,7 +54,7 @@ pub(crate) fn run(cli: &Cli, signals: &Signals) -> Result<Outcome, String> {
 
     let name = seat::name(cli)?;
     let shown = name.to_string();
-    let address = &cli.network.address;
+    let address = cli.network.shown();
     say(
         &lines,
         &format!("{shown} talks to {address}: ^D goes, {LEAVE} ends the session\n"),

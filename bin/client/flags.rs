@@ -35,9 +35,18 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct Network {
-    /// Where the broker is: HOST:PORT, :PORT (localhost), or a ZeroMQ endpoint (tcp://…, ipc://…)
-    #[arg(long, env = "ORDEN_ADDRESS", value_name = "ADDRESS", value_parser = parse_address)]
-    pub(crate) address: Address,
+    /// Where the broker is: HOST:PORT, :PORT (localhost), or a ZeroMQ endpoint (tcp://…, ipc://…).
+    /// Several times, or with commas between, for brokers that share one order: the next one when
+    /// one is unreachable, silent or goes down
+    #[arg(
+        long,
+        env = "ORDEN_ADDRESS",
+        value_name = "ADDRESS",
+        value_parser = parse_address,
+        value_delimiter = ',',
+        required = true
+    )]
+    pub(crate) address: Vec<Address>,
     /// Our own secret key, as `orden-broker keygen` and pyzmq make it, for an encrypted connection
     #[arg(
         long,
@@ -191,6 +200,12 @@ impl Session {
 }
 
 impl Network {
+    /// The addresses, as somebody reads them.
+    pub(crate) fn shown(&self) -> String {
+        let shown: Vec<_> = self.address.iter().map(Address::to_string).collect();
+        shown.join(" or ")
+    }
+
     /// The keys, if the connection is to be encrypted.
     pub(crate) fn keys(&self) -> Result<Option<Keys>, KeyError> {
         match (&self.curve_key, &self.server_key) {

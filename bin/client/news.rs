@@ -74,7 +74,7 @@ enum Presence {
 impl Events {
     pub(crate) fn new(cli: &Cli, name: &Name, news: Arc<News>) -> Self {
         Self {
-            address: cli.network.address.to_string(),
+            address: cli.network.shown(),
             name: name.clone(),
             has_from: cli.session.from.is_some() && !cli.output.publish_only,
             news,

@@ -52,8 +52,10 @@ pub(crate) enum Outcome {
 impl Seat {
     /// Joins the order, and waits for that as long as it takes.
     pub(crate) fn take(cli: &Cli, name: Name) -> Result<Self, String> {
-        let mut options = Options::new(cli.network.address.clone(), name.clone());
-        options.keys = cli.network.keys().map_err(|error| error.to_string())?;
+        let network = &cli.network;
+        let mut options = Options::new(network.address[0].clone(), name.clone());
+        options.addresses.clone_from(&network.address);
+        options.keys = network.keys().map_err(|error| error.to_string())?;
         options.settings.start = cli.session.start();
         // What is printed is acknowledged, and nothing else.
         options.settings.acknowledging = Acknowledging::ByApplication;

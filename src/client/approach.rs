@@ -1,22 +1,20 @@
 //! Which address to connect to next, and when.
 //!
+//! There may be several brokers of one order, each with an address of its own: when one is lost,
+//! the next one's turn comes at once, and waits come only after all of them have failed.
+//!
 //! A host's name may have several addresses, of one family or of both, and not all of them need
 //! lead to the broker: each is tried before any wait. What fails, fails ever more slowly, also
 //! where TCP connects and what is above it does not: otherwise a wrong key is ten attempts a
 //! second on both sides, without end.
 
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::BorrowedFd;
-use std::thread::Builder;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, TryRecvError, bounded};
-
+use super::place::{Found, Place};
 use crate::core::Time;
 use crate::core::participant::Obstacle;
 use crate::net::Address;
-use crate::net::waker::{Sleeper, waker};
 
 /// The wait after the first failure; each further one doubles it, up to `MOST`. To each, up to
 /// half as much is added by chance, so that clients of a restarted broker do not come together.
@@ -26,21 +24,17 @@ const MOST: Duration = Duration::from_secs(3);
 const STEADY: Duration = Duration::from_secs(5);
 /// How long an address may take to accept, and to agree how to speak.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The same where others wait to be tried.
+/// The same where others wait to be tried; more where all of them have failed in that time.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(1);
-/// How long the name service may take before that is said.
-const SILENT: Duration = Duration::from_secs(1);
 
-/// The way to the broker.
+/// The way to the broker, or to one of several.
 #[derive(Debug)]
 pub(super) struct Approach {
-    address: Address,
-    /// Addresses that the name has, from the one to be tried next on.
-    found: Vec<Address>,
-    lookup: Option<Lookup>,
-    /// The address that led to a broker last: it is tried first.
-    good: Option<Address>,
-    current: Option<Address>,
+    places: Vec<Place>,
+    /// The place that is tried, or was last.
+    index: usize,
+    /// Places that have failed one after the other since the last wait.
+    failures: usize,
     /// Nothing is tried before.
     at: Time,
     wait: Duration,
@@ -59,24 +53,13 @@ pub(super) enum Step {
     Wait,
 }
 
-/// A question to the name service, which may take its time: a thread waits for the answer, and
-/// is left behind if its owner goes.
-#[derive(Debug)]
-struct Lookup {
-    answer: Receiver<io::Result<Vec<SocketAddr>>>,
-    sleeper: Sleeper,
-    silent_at: Time,
-    is_told: bool,
-}
-
 impl Approach {
-    pub(super) fn new(address: Address) -> Self {
+    /// The way to the first of these addresses that leads to a broker.
+    pub(super) fn new(addresses: &[Address]) -> Self {
         Self {
-            address,
-            found: Vec::new(),
-            lookup: None,
-            good: None,
-            current: None,
+            places: addresses.iter().cloned().map(Place::new).collect(),
+            index: 0,
+            failures: 0,
             at: Time::default(),
             wait: FIRST,
             up: None,
@@ -88,138 +71,91 @@ impl Approach {
         if now < self.at {
             return Step::Wait;
         }
-        let Some((host, port)) = self.address.to_resolve() else {
-            return Step::Connect(self.address.clone(), PATIENCE);
+        let several = self.places.len() > 1;
+        let patience_with_others = PATIENCE.min(PATIENCE_WITH_OTHERS.max(self.wait * 2));
+        let Some(place) = self.places.get_mut(self.index) else {
+            return Step::Wait;
         };
-        if self.found.is_empty() {
-            let lookup = match self.lookup.take() {
-                Some(lookup) => Ok(lookup),
-                None => Lookup::start(now, host, port),
-            };
-            match lookup.and_then(Lookup::look) {
-                Ok(Looked::Found(found)) => self.sort(&found),
-                Ok(Looked::Pending(lookup)) => return self.wait_for(now, lookup),
-                Err(error) => {
-                    self.failed(now);
-                    return Step::Blocked(obstacle(&error));
-                }
+        match place.next(now) {
+            Found::One(address, is_last) => {
+                let is_only = is_last && !several;
+                let patience = if is_only {
+                    PATIENCE
+                } else {
+                    patience_with_others
+                };
+                Step::Connect(address, patience)
             }
-        }
-        match self.found.len() {
-            0 => {
+            Found::Nothing(obstacle) => {
                 self.failed(now);
-                Step::Blocked(Obstacle::UnknownHost)
+                Step::Blocked(obstacle)
             }
-            1 => Step::Connect(self.take_first(), PATIENCE),
-            _ => Step::Connect(self.take_first(), PATIENCE_WITH_OTHERS),
+            Found::Silent => {
+                if several {
+                    self.failed(now); // the answer may be there at its next turn
+                }
+                Step::Blocked(Obstacle::NamesSilent)
+            }
+            Found::Pending if several && place.is_told_silent() => {
+                self.failed(now);
+                Step::Wait
+            }
+            Found::Pending => Step::Wait,
         }
+    }
+
+    /// The addresses that are tried, as somebody reads them.
+    pub(super) fn shown(&self) -> String {
+        let shown = self.places.iter().map(|place| place.address.to_string());
+        shown.collect::<Vec<_>>().join(" or ")
     }
 
     /// The connection is made.
     pub(super) fn up(&mut self, now: Time) {
         self.up = Some(now);
-        self.good.clone_from(&self.current);
+        if let Some(place) = self.places.get_mut(self.index) {
+            place.was_good();
+        }
     }
 
     /// There is no connection any more, or none could be made.
     pub(super) fn failed(&mut self, now: Time) {
-        if let Some(up) = self.up.take() {
-            self.found.clear();
-            if now.since(up) >= STEADY {
-                self.wait = FIRST;
+        let was_up = self.up.take();
+        if was_up.is_some_and(|up| now.since(up) >= STEADY) {
+            self.wait = FIRST;
+            self.failures = 0;
+        }
+        if let Some(place) = self.places.get_mut(self.index) {
+            if was_up.is_some() {
+                place.forget();
+            }
+            if place.has_more() {
+                return; // the others are tried at once
             }
         }
-        if !self.found.is_empty() {
-            return; // the others are tried at once
+        self.index = (self.index + 1) % self.places.len().max(1);
+        self.failures += 1;
+        if self.failures < self.places.len() {
+            return;
         }
+        self.failures = 0;
         self.at = now + self.wait + by_chance(self.wait / 2);
         self.wait = (self.wait * 2).min(MOST);
     }
 
     /// When to ask again, while there is no connection and none is being made.
     pub(super) fn deadline(&self) -> Time {
-        match &self.lookup {
-            Some(lookup) if lookup.is_told => Time(u64::MAX),
-            Some(lookup) => lookup.silent_at,
+        let place = self.places.get(self.index);
+        match place.and_then(Place::silent_at) {
+            Some(Time(u64::MAX)) if self.places.len() > 1 => self.at, // the next one's turn
+            Some(silent_at) => silent_at.max(self.at),
             None => self.at,
         }
     }
 
     /// Can be read when there is an answer to ask for.
     pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        let lookup = self.lookup.as_ref()?;
-        Some(lookup.sleeper.descriptor())
-    }
-
-    fn sort(&mut self, found: &[SocketAddr]) {
-        let parsed = found.iter().filter_map(|one| one.to_string().parse().ok());
-        self.found = parsed.collect();
-        // Stable: otherwise they stay as the system prefers them.
-        self.found
-            .sort_by_key(|one| Some(one) != self.good.as_ref());
-    }
-
-    fn take_first(&mut self) -> Address {
-        let first = self.found.remove(0);
-        self.current = Some(first.clone());
-        first
-    }
-
-    fn wait_for(&mut self, now: Time, mut lookup: Lookup) -> Step {
-        let is_silent = now >= lookup.silent_at && !lookup.is_told;
-        lookup.is_told |= is_silent;
-        self.lookup = Some(lookup);
-        if is_silent {
-            Step::Blocked(Obstacle::NamesSilent)
-        } else {
-            Step::Wait
-        }
-    }
-}
-
-enum Looked {
-    Pending(Lookup),
-    Found(Vec<SocketAddr>),
-}
-
-impl Lookup {
-    fn start(now: Time, host: &str, port: u16) -> io::Result<Self> {
-        let (waker, sleeper) = waker()?;
-        // The owner sleeps until there is an answer, or is not there to be woken.
-        sleeper.about_to_sleep();
-        let (answered, answer) = bounded(1);
-        let host = host.to_owned();
-        let ask = move || {
-            let found = (host.as_str(), port).to_socket_addrs();
-            answered.send(found.map(Iterator::collect)).ok();
-            waker.wake();
-        };
-        Builder::new().name("resolver".into()).spawn(ask)?;
-        Ok(Self {
-            answer,
-            sleeper,
-            silent_at: now + SILENT,
-            is_told: false,
-        })
-    }
-
-    fn look(self) -> io::Result<Looked> {
-        match self.answer.try_recv() {
-            Ok(found) => found.map(Looked::Found),
-            Err(TryRecvError::Empty) => Ok(Looked::Pending(self)),
-            Err(TryRecvError::Disconnected) => Err(io::Error::other("the resolver has panicked")),
-        }
-    }
-}
-
-/// The resolver's errors have no kinds of their own, only the system's words: of glibc, then musl.
-fn obstacle(error: &io::Error) -> Obstacle {
-    let text = error.to_string();
-    let passes = ["Temporary failure", "Try again"];
-    if passes.iter().any(|words| text.contains(words)) {
-        Obstacle::NamesSilent
-    } else {
-        Obstacle::UnknownHost
+        self.places.get(self.index)?.descriptor()
     }
 }
 
@@ -236,7 +172,12 @@ mod tests {
     const AT_ONCE: Time = Time(0);
 
     fn approach(text: &str) -> Approach {
-        Approach::new(text.parse().unwrap())
+        several(&[text])
+    }
+
+    fn several(texts: &[&str]) -> Approach {
+        let addresses: Vec<Address> = texts.iter().map(|text| text.parse().unwrap()).collect();
+        Approach::new(&addresses)
     }
 
     #[test]
@@ -276,15 +217,71 @@ mod tests {
             Step::Connect(address, patience) => (address.to_string(), patience),
             other => panic!("{other:?}"),
         };
-        approach.sort(&found);
+        approach.places[0].sort(&found);
         let dead = ("tcp://127.0.0.9:1".to_owned(), PATIENCE_WITH_OTHERS);
         assert_eq!(tried(&mut approach), dead);
         approach.failed(AT_ONCE);
         let good = "tcp://[::1]:1".to_owned();
         assert_eq!(tried(&mut approach), (good.clone(), PATIENCE));
         approach.up(AT_ONCE);
-        approach.sort(&found);
+        approach.places[0].sort(&found);
         assert_eq!(tried(&mut approach), (good, PATIENCE_WITH_OTHERS));
+    }
+
+    #[test]
+    fn every_broker_is_tried_before_any_wait_and_a_lost_one_last() {
+        let mut approach = several(&["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"]);
+        let tried = |approach: &mut Approach, now: Time| match approach.next(now) {
+            Step::Connect(address, _) => address.to_string(),
+            other => panic!("{other:?}"),
+        };
+        let place = |number: u32| format!("tcp://127.0.0.1:{number}");
+        assert_eq!(tried(&mut approach, AT_ONCE), place(1));
+        approach.failed(AT_ONCE);
+        assert_eq!(tried(&mut approach, AT_ONCE), place(2));
+        approach.up(AT_ONCE);
+        let later = AT_ONCE + STEADY;
+        // A broker that has served for long is lost: the others are there at once.
+        for number in [2, 3, 1] {
+            assert_eq!(tried(&mut approach, later), place(number));
+            approach.failed(later);
+        }
+        assert_eq!(approach.next(later), Step::Wait);
+        // Brokers that let us in and go down at once are no reason to hurry.
+        let mut now = approach.deadline();
+        for number in [2, 3, 1] {
+            assert_eq!(tried(&mut approach, now), place(number));
+            approach.up(now);
+            approach.failed(now);
+        }
+        assert_eq!(approach.next(now), Step::Wait);
+        assert!(approach.deadline().since(now) >= FIRST * 2);
+        // Where all fail, each gets more time.
+        let mut most = Duration::ZERO;
+        for _ in 0..40 {
+            now = approach.deadline();
+            if let Step::Connect(_, patience) = approach.next(now) {
+                most = most.max(patience);
+            }
+            approach.failed(now);
+        }
+        assert_eq!(most, PATIENCE);
+    }
+
+    #[test]
+    fn a_silent_name_service_keeps_nobody_from_the_next_broker() {
+        let mut approach = several(&["no-such-name.invalid:1", "127.0.0.1:2"]);
+        let mut now = AT_ONCE;
+        let step = loop {
+            match approach.next(now) {
+                Step::Connect(address, _) => break address.to_string(),
+                // However the name service answers, or does not.
+                Step::Blocked(Obstacle::NamesSilent | Obstacle::UnknownHost) => {}
+                Step::Wait => now = approach.deadline().max(now),
+                other @ Step::Blocked(_) => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(step, "tcp://127.0.0.1:2");
     }
 
     #[test]
@@ -293,7 +290,7 @@ mod tests {
         let mut now = AT_ONCE;
         let obstacle = loop {
             match approach.next(now) {
-                Step::Blocked(Obstacle::NamesSilent) if approach.lookup.is_some() => {}
+                Step::Blocked(Obstacle::NamesSilent) if approach.descriptor().is_some() => {}
                 Step::Blocked(obstacle) => break obstacle,
                 Step::Wait => now = now + Duration::from_micros(1),
                 Step::Connect(..) => panic!("there is such a name"),

@@ -93,7 +93,7 @@ impl Client {
     /// there is no thread to be had.
     pub fn connect(options: Options) -> Result<Self, Error> {
         let Options {
-            address,
+            addresses,
             context,
             keys,
             mut settings,
@@ -105,7 +105,7 @@ impl Client {
         // The machine cannot know when the application has dealt with a delivery.
         settings.acknowledging = Acknowledging::ByApplication;
         let context = context.unwrap_or_default();
-        let connection = Connection::open_with(&context, &address, keys, settings, limits)?;
+        let connection = Connection::open_with(&context, &addresses, keys, settings, limits)?;
         let (waker, sleeper) = waker()?;
         let shared = Arc::new(Shared::new(waker));
         let (frames_in, frames) = bounded(INBOX);

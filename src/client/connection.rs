@@ -27,7 +27,6 @@ use crate::wire::{ClientSequence, OrderNumber};
 /// again, and the session goes on where it was.
 pub struct Connection {
     context: Context,
-    address: Address,
     keys: Option<Keys>,
     approach: Approach,
     /// `None` while nothing is tried.
@@ -55,25 +54,34 @@ impl Connection {
         settings: Settings,
         limits: Limits,
     ) -> Result<Self, TransportError> {
+        let address = std::slice::from_ref(address);
         Self::open_with(context, address, None, settings, limits)
     }
 
-    /// The same, encrypted, if there are keys for that.
+    /// The same with any of several brokers of one order, whichever answers, and encrypted, if
+    /// there are keys for that.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// As [`open`](Self::open), and if there is no address at all.
     pub fn open_with(
         context: &Context,
-        address: &Address,
+        addresses: &[Address],
         keys: Option<Keys>,
-        settings: Settings,
+        mut settings: Settings,
         limits: Limits,
     ) -> Result<Self, TransportError> {
-        address.to_connect()?;
+        if addresses.is_empty() {
+            return Err(TransportError::NoAddress);
+        }
+        for address in addresses {
+            address.to_connect()?;
+        }
+        if addresses.len() > 1 && settings.life.is_none() {
+            settings.life = Some(getrandom::u64().map_err(TransportError::NoRandomness)?);
+        }
         Ok(Self {
             context: context.clone(),
-            address: address.clone(),
-            approach: Approach::new(address.clone()),
+            approach: Approach::new(addresses),
             transport: None,
             keys,
             link: Link::Down,
@@ -249,7 +257,7 @@ impl Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("address", &self.address)
+            .field("address", &self.approach.shown())
             .field("link", &self.link)
             .field("machine", &self.machine)
             .finish_non_exhaustive()

@@ -13,6 +13,7 @@ mod delivery;
 mod error;
 mod options;
 mod outbox;
+mod place;
 mod shared;
 mod transport;
 mod worker;

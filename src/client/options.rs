@@ -10,8 +10,9 @@ use crate::wire::Name;
 
 /// Everything that a client can be told.
 pub struct Options {
-    /// Where the broker is.
-    pub address: Address,
+    /// Where the broker is, or several of one order: when one is unreachable, silent or goes
+    /// down, the session goes on at the next one.
+    pub addresses: Vec<Address>,
     /// What its socket lives in; `None`: a context of its own.
     pub context: Option<Context>,
     /// For an encrypted connection.
@@ -38,7 +39,7 @@ impl Options {
     #[must_use]
     pub fn new(address: Address, name: Name) -> Self {
         Self {
-            address,
+            addresses: vec![address],
             context: None,
             keys: None,
             settings: Settings::new(name),
@@ -52,7 +53,7 @@ impl Options {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
-            .field("address", &self.address)
+            .field("addresses", &self.addresses)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }

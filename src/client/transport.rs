@@ -41,6 +41,12 @@ pub enum TransportError {
     /// There is no such place to connect to.
     #[error(transparent)]
     Address(#[from] BadAddress),
+    /// There is no address to connect to.
+    #[error("no address to connect to was given")]
+    NoAddress,
+    /// The system has no randomness, by which several brokers tell this client's hellos.
+    #[error("the system has no randomness: {0}")]
+    NoRandomness(getrandom::Error),
     /// libzmq does not do what it is asked.
     #[error(transparent)]
     Socket(#[from] SocketError),

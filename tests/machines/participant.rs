@@ -32,6 +32,7 @@ orden_kit::scripts! {
     resume_publishing
     sequence_gap
     session_ends
+    several_brokers
     silence
     trimmed
     unknown_name

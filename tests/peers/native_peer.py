@@ -6,6 +6,7 @@ import peer
 
 # The client begins here.
 import itertools
+import secrets
 import struct
 import time
 import zlib
@@ -14,9 +15,10 @@ import zmq
 
 HELLO, PUBLISH, ACK, GOODBYE, PING, PONG = range(0x01, 0x07)
 MESSAGES, WELCOME, CONFIRM, REFUSAL = range(0x10, 0x14)
-NOW, RESUME, RECEIVE, AWAY, VERBATIM = 0, 4, 1, 1, 2
+NOW, RESUME, RECEIVE, ATTEMPT, AWAY, VERBATIM = 0, 4, 1, 2, 1, 2
 NO_SESSION, SEQUENCE_GAP, NO_SPACE, ACK_AHEAD, TRIMMED, CLOSING = 2, 4, 7, 8, 9, 14
 PATIENCE, FRAME_BYTES = 5, 50_000  # seconds without news; bytes of texts to a frame
+PATIENCE_OF_SEVERAL, HELLOS = 2, 2  # the same, and hellos in vain, where there are other brokers
 
 
 class Skipped(Exception):
@@ -26,15 +28,28 @@ class Skipped(Exception):
 class Client:
     """Whatever is published is ordered once; whatever is ordered is delivered once."""
 
-    def __init__(self, address, name, **options):
-        self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        for option, value in options.items():
-            setattr(self.socket, option, value)
-        self.socket.connect(address)
+    def __init__(self, addresses, name, **options):
+        """One address, or those of several brokers of one order, to be tried in turn."""
+        self.addresses = [addresses] if isinstance(addresses, str) else addresses
+        self.has_others = len(self.addresses) > 1
+        self.patience = PATIENCE_OF_SEVERAL if self.has_others else PATIENCE
+        self.socket, self.options = None, options
+        self.life, self.attempt = secrets.randbits(64), 0  # which connection of which client
         self.name, self.log_id, self.next = name.encode(), 0, None  # the next to deliver
         self.epoch, self.largest = 0, None  # of the log; the most bytes of a text
         self.unconfirmed, self.sent = [], 0  # texts, and how many of them were sent
         self.first, self.window = None, 0  # client sequence of the first; how many may be sent
+        self.connect()
+
+    def connect(self):
+        """Goes to the next broker, on a socket of its own: one with two would deal to both."""
+        if self.socket is not None:
+            self.socket.close(linger=0)
+        self.socket = zmq.Context.instance().socket(zmq.DEALER)
+        for option, value in self.options.items():
+            setattr(self.socket, option, value)
+        self.socket.connect(self.addresses[self.attempt % len(self.addresses)])
+        self.attempt, self.hellos = self.attempt + 1, 0
         self.hello()
 
     def send(self, kind, options=0, layout="", *fields, rest=b""):
@@ -43,10 +58,15 @@ class Client:
 
     def hello(self):
         """Opens the session, or goes on with it where it is; the answer is a welcome."""
+        if self.has_others and self.hellos == HELLOS:
+            return self.connect()
+        options, rest = RECEIVE, self.name
+        if self.has_others:
+            options, rest = RECEIVE | ATTEMPT, rest + struct.pack(">QI", self.life, self.attempt)
         start, number = (NOW, 0) if self.next is None else (RESUME, self.next)
         fields = start, 0, len(self.name), number, self.log_id
-        self.send(HELLO, RECEIVE, "BHBQQ", *fields, rest=self.name)
-        self.news = time.monotonic()
+        self.send(HELLO, options, "BHBQQ", *fields, rest=rest)
+        self.hellos, self.news = self.hellos + 1, time.monotonic()
 
     def publish(self, *texts):
         """Sends as many texts as may be under way, many in a frame; the others later."""
@@ -74,10 +94,10 @@ class Client:
 
     def receive(self):
         """Waits for a frame; yields each (order, flags, sender, text) in it, then acknowledges."""
-        overdue = self.unconfirmed and time.monotonic() > self.news + PATIENCE
-        if overdue or not self.socket.poll(PATIENCE * 1000):
+        overdue = self.unconfirmed and time.monotonic() > self.news + self.patience
+        if overdue or not self.socket.poll(self.patience * 1000):
             return self.hello()
-        frame = self.socket.recv()
+        frame, self.hellos = self.socket.recv(), 0
         if frame[:2] != b"O\1":
             raise ValueError("this is not version 1 of the native dialect")
         if frame[2] == MESSAGES:
@@ -103,6 +123,8 @@ class Client:
                 self.hello()
             elif code == TRIMMED:
                 self.skip(detail)
+            elif code == CLOSING and self.has_others:
+                self.connect()
             elif code not in (NO_SPACE, ACK_AHEAD, CLOSING):  # those pass
                 raise ConnectionError(f"{frame[16:].decode()} ({code}, {detail})")
         elif frame[2] == PING:
@@ -155,7 +177,8 @@ class Deaf(Client):
 
 def main():
     args = peer.arguments(__doc__)
-    client = (Client if args.ack else Deaf)(args.address, args.name, **peer.curve(args))
+    addresses = args.address.split(",")
+    client = (Client if args.ack else Deaf)(addresses, args.name, **peer.curve(args))
     deliveries = peer.Deliveries(args.expect)
     held, stdin = args.hold, sys.stdin.fileno()
     while held or args.texts or client.unconfirmed or deliveries.missing > 0:

@@ -11,7 +11,8 @@ def arguments(description):
     """The command line. All peers know the same flags, so that a test can swap one for another."""
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument
-    add("--address", required=True, help="tcp://HOST:PORT; HOST:PORT for plain TCP")
+    add("--address", required=True, help="tcp://HOST:PORT; HOST:PORT for plain TCP; "
+        "native: perhaps several, with commas between")
     add("--name", required=True)
     add("--publish", type=int, default=0, metavar="N", help="publish 'TEXT 1' to 'TEXT N'")
     add("--text-prefix", default="message", metavar="TEXT")

@@ -26,7 +26,7 @@ impl Link for Native {
         settings.receive = who.role != Role::Publisher;
         let connection = Connection::open_with(
             context,
-            &who.address,
+            std::slice::from_ref(&who.address),
             who.keys.clone(),
             settings,
             Limits::default(),

@@ -91,6 +91,9 @@ pub enum Obstacle {
     /// The host's name leads to no address.
     #[error("the host's name has no address: is it spelt right?")]
     UnknownHost,
+    /// The broker goes down, and there are others.
+    #[error("the broker goes down")]
+    GoesDown,
     /// The name service does not tell.
     #[error("the name service does not answer")]
     NamesSilent,
@@ -98,7 +101,7 @@ pub enum Obstacle {
 
 impl Obstacle {
     /// How many there are.
-    pub(super) const COUNT: usize = 7;
+    pub(super) const COUNT: usize = 8;
 }
 
 /// Why a participant's machine has ended.

@@ -185,6 +185,9 @@ impl Participant {
                     session.and_then(|session| session.receiver.skip_to(OrderNumber(detail)));
                 self.events.extend(missed.map(skipped));
             }
+            Code::Closing if self.leaves_closing() => {
+                self.goes_down(now, text);
+            }
             Code::Malformed | Code::AckAhead | Code::Closing | Code::Damaged | Code::Unknown(_) => {
                 let text = text.to_owned();
                 self.events.push_back(Event::Refused { code, text });

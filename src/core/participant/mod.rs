@@ -11,8 +11,9 @@
 //!
 //! `receiver.rs` holds deliveries and their acknowledgements, `publishing.rs` what waits for
 //! confirmation. Around them is the session: here its phases, in `hear.rs` what the broker says,
-//! in `speak.rs` what it is told.
+//! in `speak.rs` what it is told, and in `elsewhere.rs` when it goes to another broker.
 
+mod elsewhere;
 mod event;
 mod hear;
 mod publishing;
@@ -210,7 +211,7 @@ impl Participant {
     pub fn deadline(&self) -> Option<Time> {
         let frame = match self.phase {
             Phase::Greeting(retry) | Phase::Departing(_, retry) => Some(retry.at),
-            Phase::Member(Liveness::Heard) => Some(self.heard + self.limits.ping_after),
+            Phase::Member(Liveness::Heard) => Some(self.heard + self.ping_after()),
             Phase::Member(Liveness::ToAsk) => Some(Time::default()),
             Phase::Unconnected | Phase::Ended | Phase::Member(Liveness::Asked) => None,
         };
@@ -231,7 +232,7 @@ impl Participant {
     pub fn stale_at(&self) -> Option<Time> {
         match self.phase {
             Phase::Unconnected | Phase::Ended => None,
-            _ => Some(self.heard + self.limits.stale_after),
+            _ => Some(self.heard + self.stale_after()),
         }
     }
 
@@ -337,11 +338,10 @@ impl Participant {
         if self.phase == Phase::Unconnected {
             return;
         }
-        if silence >= self.limits.stale_after {
+        if silence >= self.stale_after() || self.is_better_elsewhere(now) {
             self.unreachable(now, Obstacle::NobodyThere);
             self.disconnected(now);
-        } else if self.phase == Phase::Member(Liveness::Heard) && silence >= self.limits.ping_after
-        {
+        } else if self.phase == Phase::Member(Liveness::Heard) && silence >= self.ping_after() {
             self.phase = Phase::Member(Liveness::ToAsk);
         }
     }

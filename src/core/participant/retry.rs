@@ -9,12 +9,18 @@ use crate::core::Time;
 pub(super) struct Retry {
     pub(super) at: Time,
     after: Duration,
+    /// How often it was tried.
+    pub(super) tries: u32,
 }
 
 impl Retry {
     /// The first try is at `at`; `after` it comes the next.
     pub(super) fn new(at: Time, after: Duration) -> Self {
-        Self { at, after }
+        Self {
+            at,
+            after,
+            tries: 0,
+        }
     }
 
     /// Whether it is time to try.
@@ -24,6 +30,7 @@ impl Retry {
 
     /// Notes a try; each fruitless one doubles the wait, up to `most`.
     pub(super) fn tried(&mut self, now: Time, most: Duration) {
+        self.tries = self.tries.saturating_add(1);
         self.at = now + self.after;
         self.after = (self.after * 2).min(most);
     }

@@ -28,8 +28,9 @@ pub struct Settings {
     pub acknowledging: Acknowledging,
     /// Which client sequences its messages get.
     pub numbering: Numbering,
-    /// Drawn at random, if it may meet several brokers of one order: with the number of its
-    /// connection it tells a hello of its own that is ordered late.
+    /// Drawn at random, if there are several brokers of one order to go to: with the number of its
+    /// connection it tells a hello of its own that is ordered late. Then the participant gives up
+    /// a broker that is silent, or goes down, as another one has all that it needs.
     pub life: Option<u64>,
 }
 
@@ -122,6 +123,12 @@ pub struct Limits {
     pub ping_after: Duration,
     /// Silence after which the connection counts as dead.
     pub stale_after: Duration,
+    /// `ping_after` where there are other brokers to go to.
+    pub ping_elsewhere: Duration,
+    /// `stale_after` where there are other brokers to go to.
+    pub stale_elsewhere: Duration,
+    /// Hellos without an answer after which a broker is given up, where there are others.
+    pub hellos_elsewhere: u32,
 }
 
 impl Default for Limits {
@@ -144,6 +151,9 @@ impl Default for Limits {
             obstacle_again: Duration::from_mins(10),
             ping_after: Duration::from_secs(10),
             stale_after: Duration::from_secs(40),
+            ping_elsewhere: Duration::from_secs(2),
+            stale_elsewhere: Duration::from_secs(5),
+            hellos_elsewhere: 2,
         }
     }
 }

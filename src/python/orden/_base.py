@@ -48,17 +48,18 @@ class ClientBase:
     def __init__(self, options: Options) -> None:
         self._is_started = False
         name = name_bytes(options.name)
+        places = endpoints(options.address)
         settings = settings_of(
             name,
             options.start,
             receive=options.receive,
             first_sequence=options.first_sequence,
+            is_one_of_several=len(places) > 1,
         )
         _check_choice("ack", options.ack, ("next", "manual", "receive"))
         _check_choice("on_exit", options.on_exit, ("stay", "leave", None))
         if options.keys is not None and not isinstance(options.keys, Keys):
             raise BadArgument("keys are what orden.Keys.read(secret_file, server_file) returns")
-        places = endpoints(options.address)
         self._on_exit = options.on_exit or ("leave" if options.name is None else "stay")
         self._is_named = options.name is not None
         self._receives = options.receive
@@ -130,6 +131,8 @@ class ClientBase:
                 f"the broker at {places} does not know this client's key: have its .key file put "
                 "among those that the broker's --authorized names"
             )
+        if obstacle is Obstacle.GOES_DOWN:
+            return NoAnswer(f"the broker at {places} goes down{within}: wait for its successor")
         if obstacle is Obstacle.NO_BROKER:
             return NoAnswer(f"what listens at {places} is no orden broker: correct the address")
         if obstacle is Obstacle.OTHER_LANGUAGE and keys is not None:

@@ -15,8 +15,8 @@ BACKOFF = 100 * MILLISECOND
 BACKOFF_MOST = 3 * SECOND
 BACKOFF_FAILED_MOST = 10 * SECOND
 """Where something answers that cannot be understood, libzmq alone would try ten times a second."""
-ANSWER = 3 * SECOND
-"""How long a connection may have no session where there are other addresses."""
+STEADY = 5 * SECOND
+"""A connection that has lasted so long was a good one: what comes after it is a first failure."""
 
 
 class Route:
@@ -28,12 +28,11 @@ class Route:
         self._context: Context = zmq.Context()
         self._index = 0
         self._tried = 0
-        """Addresses that have failed since there was last a session."""
+        """Addresses that have failed one after the other since a connection lasted."""
         self._backoff = BACKOFF
         self._open_at: int | None = None
         """When to open the next socket, if there is none."""
         self._up_since: int | None = None
-        self._has_session = False
         self.has_been_up = False
         """Whether both sides of the connection of this socket have ever agreed how to speak."""
         self.transport: Transport | None = None
@@ -56,17 +55,17 @@ class Route:
         """Both sides have agreed how to speak."""
         self._up_since = now
         self.has_been_up = True
-        self._has_session = False
 
-    def is_down(self) -> None:
-        """The connection is gone; libzmq makes another to the same address."""
+    def is_down(self, now: int) -> None:
+        """The connection is gone; of a single address, libzmq makes another."""
+        self._note_steady(now)
         self._up_since = None
+        self.has_failed(now, Obstacle.NOBODY_THERE)
 
-    def is_welcome(self) -> None:
-        """There is a session."""
-        self._has_session = True
-        self._tried = 0
-        self._backoff = BACKOFF
+    def _note_steady(self, now: int) -> None:
+        if self._up_since is not None and now - self._up_since >= STEADY:
+            self._tried = 0
+            self._backoff = BACKOFF
 
     def has_failed(self, now: int, obstacle: Obstacle) -> None:
         """Note that the address does not lead to a broker at the moment."""
@@ -74,27 +73,27 @@ class Route:
             return
         if obstacle is Obstacle.NOBODY_THERE and len(self.endpoints) == 1:
             return  # libzmq tries again by itself, ever more slowly
+        self._note_steady(now)
         self._close_socket()
         self._index = (self._index + 1) % len(self.endpoints)
         self._tried += 1
         if self._tried % len(self.endpoints) != 0:
             self._open_at = now
             return
-        most = BACKOFF_MOST if obstacle is Obstacle.NOBODY_THERE else BACKOFF_FAILED_MOST
+        is_wrong = len(self.endpoints) == 1
+        most = BACKOFF_FAILED_MOST if is_wrong else BACKOFF_MOST
         self._open_at = now + int(self._backoff * random.uniform(0.5, 1))
         self._backoff = min(self._backoff * 2, most)
 
     def wants_another(self, now: int, *, is_given_up: bool) -> bool:
         """Whether to open another socket; `is_given_up`: the machine has no use for this one."""
-        if self.transport is None:
-            return self._open_at is not None and self._open_at <= now
-        if self._up_since is None:
-            return False
-        answer_by = self._answer_by()
-        is_silent = answer_by is not None and answer_by <= now
-        if is_silent or is_given_up:
-            self._index = (self._index + 1) % len(self.endpoints)
-        return is_silent or is_given_up
+        if self.transport is not None:
+            if self._up_since is None or not is_given_up:
+                return False
+            if len(self.endpoints) == 1:
+                return True
+            self.has_failed(now, Obstacle.NOBODY_THERE)
+        return self._open_at is not None and self._open_at <= now
 
     def open_next(self, now: int) -> None:
         """Open a socket to the address whose turn it is."""
@@ -107,17 +106,9 @@ class Route:
             self._open_at = now + self._backoff
             self._backoff = min(self._backoff * 2, BACKOFF_MOST)
 
-    def _answer_by(self) -> int | None:
-        is_waited_for = self._up_since is not None and not self._has_session
-        if not is_waited_for or len(self.endpoints) == 1:
-            return None
-        return (self._up_since or 0) + ANSWER
-
     def deadline(self) -> int | None:
         """When to ask `wants_another` at the latest."""
-        if self.transport is None:
-            return self._open_at
-        return self._answer_by()
+        return self._open_at if self.transport is None else None
 
     def _close_socket(self) -> None:
         self._up_since = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Literal
 
 from orden._errors import BadArgument
@@ -16,7 +17,12 @@ _HINT = "write 'now', 'start', an order number, 'last:N' or a Position"
 
 
 def settings_of(
-    name: bytes, start: StartAt, *, receive: bool, first_sequence: int | None
+    name: bytes,
+    start: StartAt,
+    *,
+    receive: bool,
+    first_sequence: int | None,
+    is_one_of_several: bool,
 ) -> Settings:
     """Return the machine's settings. Raises BadArgument."""
     where, log_id = _start_of(start)
@@ -29,6 +35,7 @@ def settings_of(
         receive=receive,
         by_application=True,  # the machine cannot know when the application is done
         first_sequence=first_sequence,
+        life=secrets.randbits(64) if is_one_of_several else None,
     )
 
 

@@ -112,7 +112,7 @@ class Worker:
             elif event is Link.DOWN:
                 self._unsent = None
                 machine.disconnected(now)
-                route.is_down()
+                route.is_down(now)
             else:
                 machine.unreachable(now, event)
                 route.has_failed(now, event)
@@ -186,7 +186,6 @@ class Worker:
                     session = self.machine.session
                     core.complaint = None
                     core.welcomed(welcome, session.publishing.last if session else 0)
-                    self.route.is_welcome()
                 case told.Away():
                     core.away(told.Obstacle.NOBODY_THERE)
                 case told.Unreachable(obstacle):

@@ -242,7 +242,7 @@ fn nobody_answers() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
-    options.address = address.parse().unwrap();
+    options.addresses = vec![address.parse().unwrap()];
     options.patience = Some(Duration::from_millis(300));
     let error = Client::connect(options).unwrap_err();
     assert!(matches!(error, Error::NoAnswer(_)), "{error}");

@@ -36,7 +36,7 @@ fn proxy(target: &Address) -> Proxy {
 
 fn at(proxy: &Proxy, stage: &Stage, name: &str) -> (Client, Presence) {
     let mut options = stage.options(name);
-    options.address = proxy.address().to_string().parse().unwrap();
+    options.addresses = vec![proxy.address().to_string().parse().unwrap()];
     observed(options)
 }
 

@@ -1,7 +1,7 @@
 //! The peer that is a complete client of the native dialect.
 
 use orden::wire::batch::{self, Header, Kind};
-use orden::wire::native::{Goodbye, Hello, Start};
+use orden::wire::native::{Attempt, Goodbye, Hello, Start};
 use orden::wire::record::{Flags, Record};
 use orden::wire::reply::{self, Code, Refusal, Welcome};
 use orden::wire::sessions::SequenceRun;
@@ -217,6 +217,37 @@ fn a_ping_is_answered() {
 fn silence_is_broken_with_another_hello() {
     let stage = Stage::set("--expect 1");
     hear_hello(&stage.broker);
+}
+
+/// Where there are several brokers, one that goes down or says nothing is left for the next, and
+/// the session goes on there.
+#[test]
+fn the_session_goes_on_at_the_next_broker() {
+    let (first, second) = (Broker::bind(), Broker::bind());
+    let addresses = format!("{},{}", first.address, second.address);
+    let peer = start("native_peer.py", &addresses, "--publish 1 --expect 1");
+    let (id, hello) = hear_hello(&first);
+    let life = hello.attempt.expect("it knows several").life;
+    let attempt = |number| Some(Attempt { life, number });
+    assert_eq!(hello.attempt, attempt(1));
+    first.say(&id, &welcome(5, 10));
+    let (_, published) = first.hear();
+    first.say(&id, &refuse(Code::Closing, 0, "the broker goes down"));
+    for _ in 0..2 {
+        let (_, hello) = hear_hello(&second);
+        let resumes = Start::Resume(OrderNumber(5));
+        assert_eq!((hello.start, hello.log_id), (resumes, LOG_ID));
+        assert_eq!(hello.attempt, attempt(2));
+    }
+    let (id, hello) = hear_hello(&first);
+    assert_eq!(hello.attempt, attempt(3));
+    first.say(&id, &welcome(5, 10));
+    assert_eq!(first.hear().1, published);
+    first.say(&id, &confirm(11, 5, 1));
+    first.say(&id, &messages(5, &[(NONE, "message 1")]));
+    first.expect(&ack(5));
+    first.expect(&ClientMessage::Goodbye(Goodbye::Away));
+    assert_eq!(peer.finish(), ["5\teva: message 1"]);
 }
 
 #[test]

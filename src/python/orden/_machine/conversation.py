@@ -142,15 +142,43 @@ class Conversation:
         if self.phase in {Phase.UNCONNECTED, Phase.ENDED}:
             return
         silence = now - self.heard
-        if silence >= self.limits.stale_after:
+        if silence >= self._stale_after() or self._is_better_elsewhere(now):
             self.unreachable(now, Obstacle.NOBODY_THERE)
             self.disconnected(now)
         elif (
             self.phase is Phase.MEMBER
             and self.liveness is Liveness.HEARD
-            and silence >= self.limits.ping_after
+            and silence >= self._ping_after()
         ):
             self.liveness = Liveness.TO_ASK
+
+    def goes_elsewhere(self) -> bool:
+        """Whether the broker is given up when it is silent or goes down: there are others.
+
+        Not before it has answered a goodbye, which must not be followed by a hello anywhere.
+        """
+        return self.settings.life is not None and self.phase is not Phase.DEPARTING
+
+    def _ping_after(self) -> int:
+        limits = self.limits
+        return limits.ping_elsewhere if self.goes_elsewhere() else limits.ping_after
+
+    def _stale_after(self) -> int:
+        limits = self.limits
+        return limits.stale_elsewhere if self.goes_elsewhere() else limits.stale_after
+
+    def _is_better_elsewhere(self, now: int) -> bool:
+        """Whether hello was said in vain for so long that another broker may sooner answer."""
+        is_greeting = self.phase is Phase.GREETING and self.goes_elsewhere()
+        is_enough = self._retry.tries >= self.limits.hellos_elsewhere
+        return is_greeting and is_enough and self._retry.is_due(now)
+
+    def goes_down(self, now: int, complaint: Event) -> None:
+        """Go, as the broker does: another one serves us from here on."""
+        if self._is_there:
+            self.events.append(complaint)
+        self.unreachable(now, Obstacle.GOES_DOWN)
+        self.disconnected(now)
 
     def next_frame(self, now: int) -> bytes | None:
         """Return the next frame to send, which then counts as sent. Ask until there is none."""
@@ -299,11 +327,11 @@ class Conversation:
         phase = self.phase
         if phase in {Phase.UNCONNECTED, Phase.ENDED}:
             return None
-        times = [self.heard + self.limits.stale_after]
+        times = [self.heard + self._stale_after()]
         if phase is not Phase.MEMBER:
             times.append(self._retry.at)
         elif self.liveness is Liveness.HEARD:
-            times.append(self.heard + self.limits.ping_after)
+            times.append(self.heard + self._ping_after())
         elif self.liveness is Liveness.TO_ASK:
             times.append(DUE)
         if phase is Phase.MEMBER and self.session is not None:
@@ -316,7 +344,7 @@ class Conversation:
         """When the connection counts as dead: all that matters while it takes no frame."""
         if self.phase in {Phase.UNCONNECTED, Phase.ENDED}:
             return None
-        return self.heard + self.limits.stale_after
+        return self.heard + self._stale_after()
 
     def wants_connection(self) -> bool:
         """Whether there is no connection, or none that answers: its owner should make another."""

@@ -16,6 +16,7 @@ class Obstacle(Enum):
     HUNG_UP = "the other side ends the connection before anything is said"
     NO_BROKER = "the other side speaks ZeroMQ, but says what no broker says"
     KEY_REFUSED = "the broker does not know the key"
+    GOES_DOWN = "the broker goes down, and there are others"
 
 
 class EndKind(Enum):

@@ -170,6 +170,8 @@ class Participant(Conversation):
         elif name == "trimmed":
             if self.session is not None:
                 self._skipped(self.session.receiver.skip_to(detail))
+        elif name == "closing" and self.goes_elsewhere():
+            self.goes_down(now, Complaint(code, text))
         else:
             self.events.append(Complaint(code, text))
             if name == "ack_ahead":

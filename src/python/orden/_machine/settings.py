@@ -33,8 +33,9 @@ class Settings:
     first_sequence: int | None = None
     """The client sequence of the first message; None: the one after the session's last."""
     life: int | None = None
-    """Drawn at random, if it may meet several brokers of one order: with the number of its
-    connection it tells a hello of its own that is ordered late."""
+    """Drawn at random, if there are several brokers of one order to go to: with the number of its
+    connection it tells a hello of its own that is ordered late. Then it gives up a broker that is
+    silent, or goes down, as another one has all that it needs."""
 
 
 @dataclass
@@ -70,6 +71,12 @@ class Limits:
     """Silence after which the broker is asked whether it is there."""
     stale_after: int = 40 * SECOND
     """Silence after which the connection counts as dead."""
+    ping_elsewhere: int = 2 * SECOND
+    """`ping_after` where there are other brokers to go to."""
+    stale_elsewhere: int = 5 * SECOND
+    """`stale_after` where there are other brokers to go to."""
+    hellos_elsewhere: int = 2
+    """Hellos without an answer after which a broker is given up, where there are others."""
 
 
 class Retry:
@@ -78,6 +85,7 @@ class Retry:
     def __init__(self, at: int, after: int) -> None:
         self.at = at
         self._after = after
+        self.tries = 0
 
     def is_due(self, now: int) -> bool:
         """Whether it is time to try."""
@@ -85,5 +93,6 @@ class Retry:
 
     def tried(self, now: int, most: int) -> None:
         """Note a try."""
+        self.tries += 1
         self.at = now + self._after
         self._after = min(self._after * 2, most)
