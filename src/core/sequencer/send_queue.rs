@@ -1,13 +1,19 @@
 //! What was handed to a connection and may still lie in the socket's queue for it.
 //!
 //! The account belongs to the connection, not to the session: memory is freed when a frame leaves
-//! the queue, whatever name the peer says next and however often sending goes back. What is
-//! acknowledged is taken for gone with all its copies, of which a slow peer may not have read the
-//! later ones yet: it reads through them before it can acknowledge what was sent after them.
+//! the queue, whatever name the peer says next and however often sending goes back. The queue is
+//! first in, first out, so an ACK shows that the first frame it can be meant for has left, and all
+//! before it. Later copies of the same messages may still lie there, however slowly the peer reads:
+//! they count until something that was handed over after them is acknowledged.
+//!
+//! That holds where the routing id is one connection's, since libzmq made it up. A peer that chose
+//! its own, as those of the fixed dialects do, may have come back over another connection, what lay
+//! in the old queue being lost: if copies counted on, the account could be full of what is gone.
+//! Its ACK is taken for all copies, so that a slow one can have up to four windows.
 //!
 //! ```text
-//!  handed over ── before sending went back last, perhaps queued ──┬── since then ──►
-//!                 at most one further window                      └ at most a window
+//!  handed over ── before sending went back last, and copies ──┬── since then, not acknowledged ──►
+//!                 at most one further window                  └ at most a window
 //! ```
 
 use std::collections::VecDeque;
@@ -17,8 +23,11 @@ use super::Limits;
 use crate::core::Time;
 use crate::wire::OrderNumber;
 
-/// How often a peer that says that it was restarted is believed.
+/// How often a peer that says that it was restarted is believed, if it has acknowledged something
+/// in between.
 const RESTART_EVERY: Duration = Duration::from_secs(1);
+/// And if it has not: it may be one that reads nothing.
+const SILENT_RESTART_EVERY: Duration = Duration::from_secs(30);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -39,7 +48,9 @@ pub(super) struct SendQueue {
     /// Whether the peer has said that it was restarted, and so has a connection of its own.
     is_restarted: bool,
     /// When a restart was believed last.
-    believed: Time,
+    believed: Option<Time>,
+    /// Whether something was acknowledged since.
+    is_read: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +61,8 @@ struct Handed {
     run: u32,
     /// Handed over for an earlier session of the connection: no ACK can be meant for it.
     foreign: bool,
+    /// What is in it is acknowledged, by another copy as far as is known.
+    answered: bool,
 }
 
 impl SendQueue {
@@ -90,6 +103,7 @@ impl SendQueue {
             bytes,
             run: self.run,
             foreign: false,
+            answered: false,
         });
         self.fresh += 1;
         self.fresh_bytes += bytes;
@@ -101,25 +115,50 @@ impl SendQueue {
     /// Takes out what an ACK of everything before `floor` shows to have left the queue. An ACK
     /// says nothing of what an earlier session of the connection was sent, unless that lies before
     /// a frame of this one.
-    pub(super) fn acknowledge(&mut self, floor: OrderNumber) {
-        let answered = |frame: &Handed| !frame.foreign && frame.end <= floor;
-        let passed = self.handed.iter().position(answered).unwrap_or(0);
-        let mut handed = std::mem::take(&mut self.handed);
-        let mut places = 0..;
-        handed.retain(|frame| {
-            let place = places.next().unwrap_or(usize::MAX);
-            let is_kept = place >= passed && !answered(frame);
-            if !is_kept {
+    pub(super) fn acknowledge(&mut self, floor: OrderNumber, is_one_connection: bool) {
+        self.is_read = true;
+        let fresh_from = self.fresh_from;
+        let meant = |frame: &Handed| !frame.foreign && frame.end >= floor;
+        if let Some(first) = self.handed.iter().position(meant) {
+            // Of a frame that is acknowledged in part the rest is in flight.
+            let left = first + usize::from(self.handed[first].end == floor);
+            for frame in self.handed.drain(..left) {
                 self.bytes -= frame.bytes;
                 self.frames -= frame.frames;
-                if frame.run >= self.fresh_from {
+                if frame.run >= fresh_from && !frame.answered {
                     self.fresh -= 1;
                     self.fresh_bytes -= frame.bytes;
                 }
             }
-            is_kept
-        });
-        self.handed = handed;
+        }
+        if !is_one_connection {
+            return self.forget_copies(floor);
+        }
+        let answered = |copy: &&mut Handed| !copy.foreign && !copy.answered && copy.end <= floor;
+        for copy in self.handed.iter_mut().filter(answered) {
+            copy.answered = true;
+            if copy.run >= fresh_from {
+                self.fresh -= 1;
+                self.fresh_bytes -= copy.bytes;
+            }
+        }
+    }
+
+    /// Takes all copies of what is acknowledged for read.
+    fn forget_copies(&mut self, floor: OrderNumber) {
+        let (fresh_from, handed) = (self.fresh_from, std::mem::take(&mut self.handed));
+        for frame in handed {
+            if frame.foreign || frame.end > floor {
+                self.handed.push_back(frame);
+                continue;
+            }
+            self.bytes -= frame.bytes;
+            self.frames -= frame.frames;
+            if frame.run >= fresh_from {
+                self.fresh -= 1;
+                self.fresh_bytes -= frame.bytes;
+            }
+        }
     }
 
     /// Sending goes back: what was handed over is perhaps lost, and perhaps still queued.
@@ -135,7 +174,8 @@ impl SendQueue {
     pub(super) fn go_on(&mut self) {
         if let Some(from) = self.suspect_from.take() {
             self.fresh_from = from;
-            let fresh = self.handed.iter().filter(|frame| frame.run >= from);
+            let handed = self.handed.iter();
+            let fresh = handed.filter(|frame| frame.run >= from && !frame.answered);
             let sum = |(count, bytes), frame: &Handed| (count + 1, bytes + frame.bytes);
             (self.fresh, self.fresh_bytes) = fresh.fold((0, 0), sum);
         }
@@ -164,9 +204,15 @@ impl SendQueue {
     }
 
     fn believe(&mut self, now: Time) {
-        if self.is_restarted && now.since(self.believed) >= RESTART_EVERY {
+        let every = if self.is_read {
+            RESTART_EVERY
+        } else {
+            SILENT_RESTART_EVERY
+        };
+        let is_due = |believed| now.since(believed) >= every;
+        if self.is_restarted && self.believed.is_none_or(is_due) {
             *self = Self {
-                believed: now,
+                believed: Some(now),
                 ..Self::default()
             };
         }
@@ -228,11 +274,78 @@ mod tests {
         hand_over_all(&mut queue);
         queue.go_back();
         hand_over_all(&mut queue);
-        queue.acknowledge(OrderNumber(2));
-        assert_eq!((queue.handed.len(), queue.fresh()), (2, 1));
-        queue.acknowledge(OrderNumber(3));
+        // The first copies have left; the others may still be queued, and nothing of them is in
+        // flight.
+        queue.acknowledge(OrderNumber(2), true);
+        assert_eq!((queue.handed.len(), queue.fresh()), (4, 1));
+        queue.acknowledge(OrderNumber(3), true);
+        assert_eq!((queue.handed.len(), queue.fresh()), (3, 0));
+        assert_eq!((queue.bytes, queue.fresh_bytes), (3 * SIZE, 0));
+        // What comes after them shows that they were read.
+        queue.hand_over(OrderNumber(4), 1, SIZE, Time(0));
+        queue.acknowledge(OrderNumber(4), true);
         assert!(queue.is_empty());
         assert_eq!((queue.bytes, queue.frames, queue.fresh_bytes), (0, 0, 0));
+    }
+
+    #[test]
+    fn where_the_connection_may_be_another_an_ack_is_for_all_copies() {
+        let mut queue = SendQueue::default();
+        hand_over_all(&mut queue);
+        queue.go_back();
+        hand_over_all(&mut queue);
+        queue.acknowledge(OrderNumber(2), false);
+        assert_eq!((queue.handed.len(), queue.fresh()), (2, 1));
+        queue.acknowledge(OrderNumber(3), false);
+        assert!(queue.is_empty());
+        assert_eq!((queue.bytes, queue.frames, queue.fresh_bytes), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_slow_reader_holds_two_windows_whatever_it_acknowledges() {
+        let mut queue = SendQueue::default();
+        hand_over_all(&mut queue);
+        queue.go_back();
+        hand_over_all(&mut queue);
+        // It has read the first window, and not one of the copies.
+        queue.acknowledge(OrderNumber(3), true);
+        let mut next = 3;
+        while queue.has_room(&limits()) {
+            next += 1;
+            queue.hand_over(OrderNumber(next), 1, SIZE, Time(0));
+        }
+        assert_eq!((next, queue.bytes), (6, 6 * SIZE));
+        queue.go_back();
+        assert!(!queue.has_room(&limits()));
+    }
+
+    #[test]
+    fn a_frame_acknowledged_in_part_is_in_flight() {
+        let mut queue = SendQueue::default();
+        queue.hand_over(OrderNumber(10), 1, SIZE, Time(0));
+        queue.acknowledge(OrderNumber(4), true);
+        assert_eq!((queue.fresh(), queue.bytes), (1, SIZE));
+        queue.acknowledge(OrderNumber(10), true);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_restart_is_believed_again_soon_only_from_who_reads() {
+        let mut queue = SendQueue::default();
+        let mut now = Time(1);
+        let mut restart_after = |queue: &mut SendQueue, pause: Duration| {
+            hand_over_all(queue);
+            now = now + pause;
+            queue.go_back();
+            queue.restarted(now);
+            queue.is_empty()
+        };
+        assert!(restart_after(&mut queue, Duration::ZERO));
+        assert!(!restart_after(&mut queue, RESTART_EVERY));
+        assert!(restart_after(&mut queue, SILENT_RESTART_EVERY));
+        queue.hand_over(OrderNumber(1), 1, SIZE, Time(0));
+        queue.acknowledge(OrderNumber(1), true);
+        assert!(restart_after(&mut queue, RESTART_EVERY));
     }
 
     #[test]
@@ -240,10 +353,10 @@ mod tests {
         let mut queue = SendQueue::default();
         hand_over_all(&mut queue);
         queue.change_hands();
-        queue.acknowledge(OrderNumber(9));
+        queue.acknowledge(OrderNumber(9), true);
         assert_eq!(queue.handed.len(), 3);
         queue.hand_over(OrderNumber(9), 1, SIZE, Time(0));
-        queue.acknowledge(OrderNumber(9));
+        queue.acknowledge(OrderNumber(9), true);
         assert!(queue.is_empty(), "what came before it was read");
     }
 

@@ -255,7 +255,9 @@ impl Session {
         if floor > self.next {
             self.go_on();
         }
-        self.queue.acknowledge(floor);
+        let route = self.route.as_ref();
+        let is_one_connection = route.is_none_or(Route::is_generated);
+        self.queue.acknowledge(floor, is_one_connection);
         self.next = self.next.max(floor);
         self.cwnd = self.cwnd.saturating_mul(2);
         if self.next == self.floor {

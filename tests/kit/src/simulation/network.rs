@@ -240,7 +240,7 @@ impl Network {
             is_cut: false,
             up: Direction::default(),
             down: Direction::default(),
-            queued: Queued::default(),
+            queued: Queued::of(&key),
         });
         let up = &mut self.sockets[socket];
         up.state = State::Up(connection);

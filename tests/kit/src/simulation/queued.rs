@@ -9,13 +9,23 @@ use orden::core::{Limits, Time};
 /// What lies in the queue of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Queued {
-    /// Frames of messages: their numbers, bytes, and when they were handed over.
-    frames: VecDeque<(u64, usize, Time)>,
+    /// Whether its routing id is no other connection's.
+    is_one_connection: bool,
     /// Whether its peer has read anything.
     is_read: bool,
+    /// Frames of messages: their numbers, bytes, and when they were handed over.
+    frames: VecDeque<(u64, usize, Time)>,
 }
 
 impl Queued {
+    /// Of a connection with this routing id.
+    pub(crate) fn of(routing_id: &[u8]) -> Self {
+        Self {
+            is_one_connection: routing_id.first() == Some(&0),
+            ..Self::default()
+        }
+    }
+
     /// The peer has read up to this frame.
     pub(crate) fn left(&mut self, number: u64) {
         self.is_read = true;
@@ -26,8 +36,8 @@ impl Queued {
 }
 
 /// Holds that no connection's queue ever has more than two windows, however often sending goes
-/// back; four for a peer that reads slowly, as its ACK of the first copy of a message gives back
-/// the others, too, which may still be queued.
+/// back and however slowly its peer reads; four for a slow peer with a routing id of its own, whose
+/// connection the broker cannot tell from the next one under it.
 #[derive(Debug)]
 pub(crate) struct QueueJudge {
     window: usize,
@@ -49,7 +59,11 @@ impl QueueJudge {
     /// A frame is handed over.
     pub(crate) fn take(&mut self, queued: &mut Queued, number: u64, bytes: usize, now: Time) {
         self.largest = self.largest.max(bytes);
-        let windows = if queued.is_read { 4 } else { 2 };
+        let windows = if queued.is_read && !queued.is_one_connection {
+            4
+        } else {
+            2
+        };
         let most = windows * self.window.max(self.largest) + self.largest;
         let queue = &mut queued.frames;
         queue.push_back((number, bytes, now));
