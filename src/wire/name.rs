@@ -58,6 +58,19 @@ impl Name {
         Self(SERVER_NAME.as_bytes().into())
     }
 
+    /// Whether it is as clients draw one for a single run: `client-` and 16 hexadecimal digits, or
+    /// `py-` and 12. After that run no program comes back under it.
+    #[must_use]
+    pub fn is_drawn(&self) -> bool {
+        let forms = [(&b"client-"[..], 16), (b"py-", 12)];
+        forms.iter().any(|(prefix, digits)| {
+            let drawn = self.0.strip_prefix(*prefix);
+            drawn.is_some_and(|drawn| {
+                drawn.len() == *digits && drawn.iter().all(u8::is_ascii_hexdigit)
+            })
+        })
+    }
+
     /// The name as it is on the wire.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -24,7 +24,8 @@ pub mod field {
     pub const DELIMITED: Field = 3..4;
     /// The first order number that it has not acknowledged.
     pub const FLOOR: Field = 4..12;
-    /// When it was last heard, in microseconds since 1970 (UTC).
+    /// When it was last heard, in microseconds since 1970 (UTC); with the highest bit set, for how
+    /// many microseconds it was away.
     pub const HEARD: Field = 12..20;
     /// The last client sequence that was ordered, 0 for none.
     pub const LAST_SEQUENCE: Field = 20..28;
@@ -51,6 +52,8 @@ pub const FIXED_LEN: usize = 36;
 pub const RUN_LEN: usize = 20;
 /// Bytes of a digest.
 pub const DIGEST_LEN: usize = 4;
+/// Marks what is in [`field::HEARD`] as the time for which a member was away.
+const AWAY: u64 = 1 << 63;
 
 /// Client sequences that follow one another and were ordered one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +104,11 @@ pub struct SessionEntry {
     pub delimited: bool,
     /// The first order number that it has not acknowledged.
     pub floor: OrderNumber,
-    /// When it was last heard, in microseconds since 1970 (UTC).
+    /// When it was last heard, in microseconds since 1970 (UTC), or if it is away for how many
+    /// microseconds it was while brokers ran; below 2^63.
     pub heard: u64,
+    /// Whether it is away.
+    pub away: bool,
     /// The last client sequence that was ordered.
     pub last_sequence: ClientSequence,
     /// Where the newest of its messages lie, oldest first, the last ending at `last_sequence`.
@@ -139,7 +145,8 @@ impl SessionEntry {
             u8::try_from(self.name.as_bytes().len()).expect("a name has at most 255 bytes");
         fixed[field::DELIMITED.start] = u8::from(self.delimited);
         put(&mut fixed, field::FLOOR, &self.floor.0.to_be_bytes());
-        put(&mut fixed, field::HEARD, &self.heard.to_be_bytes());
+        let heard = (self.heard & !AWAY) | (u64::from(self.away) * AWAY);
+        put(&mut fixed, field::HEARD, &heard.to_be_bytes());
         put(
             &mut fixed,
             field::LAST_SEQUENCE,
@@ -186,13 +193,15 @@ impl SessionEntry {
         let (name, rest) = split_items(rest, name_length, 1)?;
         let (runs, rest) = split_items(rest, read_u32(bytes, field::RUNS)?, RUN_LEN)?;
         let (digests, rest) = split_items(rest, read_u32(bytes, field::DIGESTS)?, DIGEST_LEN)?;
+        let heard = read_u64(bytes, field::HEARD)?;
         let entry = Self {
             name: Name::new(name).map_err(|_| DecodeError::BadName)?,
             member,
             dialect,
             delimited,
             floor: OrderNumber(read_u64(bytes, field::FLOOR)?),
-            heard: read_u64(bytes, field::HEARD)?,
+            heard: heard & !AWAY,
+            away: heard & AWAY != 0,
             last_sequence: ClientSequence(read_u64(bytes, field::LAST_SEQUENCE)?),
             runs: runs
                 .chunks_exact(RUN_LEN)

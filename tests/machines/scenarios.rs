@@ -11,6 +11,7 @@ orden_kit::scripts! {
     ack_ahead_is_refused
     ack_is_cumulative
     ack_of_nobody
+    away_over_restarts
     bad_input
     bad_native_input
     broker_crashes
@@ -23,6 +24,7 @@ orden_kit::scripts! {
     dialect_changes
     disk_full
     disk_full_join_leave
+    drawn_names
     durable_before_seen
     four_dialects
     generated_identity
@@ -41,6 +43,7 @@ orden_kit::scripts! {
     peer_full
     peer_gone
     ping
+    predecessor
     probe
     probe_of_a_port
     program_restarts
@@ -60,6 +63,7 @@ orden_kit::scripts! {
     sequence_reused
     session_timeout
     slow_client_pauses
+    stopped_broker
     superseded
     too_large
     too_many_members

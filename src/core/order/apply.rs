@@ -73,6 +73,7 @@ impl Order {
                 .unwrap_or(self.next().plus(1))
                 .min(self.next().plus(1)),
             heard: wall,
+            away: false,
         };
         let member = Member::new(sit.name.clone(), sit.transient, position);
         let entry = member.entry();
@@ -204,6 +205,12 @@ impl Order {
         let mut payloads = publish.payloads();
         let is_too_large = payloads.any(|payload| payload.len() > most);
         is_too_large.then(|| Rejection::too_large(most))
+    }
+
+    /// What the notice says that a member has left.
+    #[must_use]
+    pub fn notice_of_leaving(name: &Name) -> Vec<u8> {
+        [name.as_bytes(), LEFT.as_bytes()].concat()
     }
 
     /// Orders a notice of the broker's own.

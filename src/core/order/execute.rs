@@ -234,6 +234,7 @@ impl Order {
                     delimited: floor.delimited,
                     floor: floor.floor.min(next),
                     heard: floor.heard,
+                    away: false,
                 };
                 positions.push((id, position));
             }

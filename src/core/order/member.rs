@@ -29,8 +29,11 @@ pub struct Position {
     pub delimited: bool,
     /// The first number that it has not acknowledged.
     pub floor: OrderNumber,
-    /// When it was last heard, in microseconds since 1970 (UTC).
+    /// When it was last heard, in microseconds since 1970 (UTC), or if it is away for how many
+    /// microseconds it was while brokers ran.
     pub heard: u64,
+    /// Whether it is away.
+    pub away: bool,
 }
 
 impl Member {
@@ -97,6 +100,7 @@ impl Member {
             delimited: self.position.delimited,
             floor: self.position.floor,
             heard: self.position.heard,
+            away: self.position.away,
             last_sequence: self.publisher.last(),
             runs: Vec::new(),
             digests: Vec::new(),
@@ -154,6 +158,7 @@ impl Position {
             delimited: entry.delimited,
             floor: entry.floor,
             heard: entry.heard,
+            away: entry.away,
         }
     }
 }

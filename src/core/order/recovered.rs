@@ -198,6 +198,7 @@ mod tests {
             delimited: false,
             floor: OrderNumber(90),
             heard: 0,
+            away: false,
             last_sequence: ClientSequence(last),
             digests: runs.iter().flat_map(|run| 0..run.count).collect(),
             runs,

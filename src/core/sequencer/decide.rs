@@ -120,9 +120,7 @@ impl Sequencer {
             self.become_member(local, id);
         } else if !is_new {
             self.come_back(id, start, &route, dialect);
-            if dialect == Dialect::Native {
-                self.mark_to_save(now, id);
-            }
+            self.mark_to_save(now, id);
         }
         let delimited = route.delimited;
         self.attach(now, id, route.clone());

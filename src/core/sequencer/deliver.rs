@@ -1,6 +1,6 @@
 //! Feeding members: each that is behind gets what comes next, as far as its window goes.
 
-use super::session::Life;
+use super::life::Life;
 use super::timers::Timer;
 use super::{Event, Frames, Route, Sequencer, Undelivered, rejection};
 use crate::core::order::MemberId;
@@ -195,7 +195,7 @@ impl Sequencer {
         let is_over = match (session.dialect, session.life) {
             (Dialect::Native | Dialect::Raw, _) => true,
             _ if guarded => true,
-            (_, Life::Away { since }) => session.transient && since + patience <= now.time,
+            (_, Life::Away { since, .. }) => session.transient && since + patience <= now.time,
             _ => false,
         };
         if why == Undelivered::Gone {
@@ -212,8 +212,9 @@ impl Sequencer {
             Undelivered::Full => self.events.push(Event::Undelivered(name, why)),
             Undelivered::Gone if away => {}
             Undelivered::Gone => {
-                session.life = Life::Away { since: now.time };
+                session.life = session.life.without_peer(now.time);
                 self.events.push(Event::Away(name));
+                self.mark_to_save(now, id);
                 self.tell_away(now, id);
             }
         }
@@ -233,9 +234,10 @@ impl Sequencer {
             return;
         }
         self.sessions.expire_queues(now.time, &self.limits);
-        let all: Vec<_> = match self.limits.session_timeout {
-            Some(_) => self.sessions.all(),
-            None => self.sessions.bound().to_vec(),
+        let all: Vec<_> = if self.ends_by_time() {
+            self.sessions.all()
+        } else {
+            self.sessions.bound().to_vec()
         };
         for id in all {
             let due = |at| at <= now.time;

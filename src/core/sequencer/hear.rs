@@ -2,8 +2,8 @@
 
 use super::commits::About;
 use super::heard::Heard;
+use super::life::Life;
 use super::membership::DISK_FULL;
-use super::session::Life;
 use super::sitting::Held;
 use super::{Event, Packet, Sequencer, Transport, rejection};
 use crate::core::order::{Command, MemberId, Order};
@@ -101,7 +101,7 @@ impl Sequencer {
                 self.set_away(now, id);
                 let session = self.sessions.get_mut(id);
                 session.marks.to_save = false;
-                let position = session.position();
+                let position = session.position(now);
                 self.decide(now, Command::Away(id, position));
             }
         }
@@ -208,6 +208,11 @@ impl Sequencer {
         if before == Life::Here {
             return;
         }
+        if let Life::Away { .. } | Life::Unseen { .. } = before {
+            // Its time away is over, also for a broker that is started anew.
+            self.mark_to_save(now, id);
+        }
+        let session = self.sessions.get_mut(id);
         if let Life::Away { .. } = before {
             let event = Event::Returned(session.name.clone(), dialect);
             session.is_put_off = false;

@@ -51,6 +51,8 @@ pub struct Limits {
     pub away_after: Duration,
     /// Time away after which a session ends; `None`: never.
     pub session_timeout: Option<Duration>,
+    /// The same for a session under a name that a client has drawn for one run.
+    pub drawn_name_timeout: Duration,
 }
 
 impl Limits {
@@ -88,6 +90,7 @@ impl Default for Limits {
             ping_after: Duration::from_secs(15),
             away_after: Duration::from_mins(1),
             session_timeout: None,
+            drawn_name_timeout: Duration::from_hours(1),
         }
     }
 }

@@ -192,6 +192,7 @@ impl Sequencer {
             delimited: route.delimited,
             floor,
             heard: now.wall,
+            away: false,
         };
         let id = self
             .sessions

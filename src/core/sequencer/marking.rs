@@ -53,7 +53,7 @@ impl Sequencer {
             if let Some(session) = self.sessions.find_mut(id)
                 && std::mem::take(&mut session.marks.to_save)
             {
-                positions.push((id, session.position()));
+                positions.push((id, session.position(now)));
             }
         }
         if !positions.is_empty() {

@@ -1,25 +1,20 @@
 //! Joining, coming back, being superseded, leaving.
 
-use std::time::Duration;
-
 use super::commits::About;
 use super::draining::CLOSING;
 use super::heard::Heard;
-use super::session::{Life, Session};
+use super::life::Life;
+use super::session::Session;
 use super::sitting::Sitting;
 use super::{Event, Packet, Route, Sequencer, Transport, rejection};
 use crate::core::order::{Command, MemberId, Rejection, Runs, Seat, Sit};
 use crate::core::{Mutant, Now};
-use crate::wire::native::{self, Hello, Start};
+use crate::wire::native::{Hello, Start};
 use crate::wire::reply::{Code, Refusal};
 use crate::wire::{DecodeError, Dialect, LogId, Name, OrderNumber};
 
 /// What a peer is told when the log has no room.
 pub(super) const DISK_FULL: &str = "the disk is full: try again later";
-/// A session's end that is noticed later than this is put off for as long: the broker was
-/// stopped, and what its member has said meanwhile is not read yet.
-const LATE: Duration = Duration::from_millis(500);
-
 impl Sequencer {
     /// A native peer names itself.
     pub(super) fn hello(&mut self, now: Now, heard: &Heard<'_>, hello: &Hello) {
@@ -291,7 +286,9 @@ impl Sequencer {
             self.set_away(now, other);
         }
         self.sessions.bind(now.time, id, route);
-        self.sessions.get_mut(id).life = Life::Here;
+        let session = self.sessions.get_mut(id);
+        session.life = Life::Here;
+        session.is_put_off = false;
         self.await_while_draining(id);
         self.mark_to_serve(id);
         self.watch(id);
@@ -304,7 +301,7 @@ impl Sequencer {
             return self.leave(now, id);
         }
         if session.is_present() {
-            session.life = Life::Away { since: now.time };
+            session.life = Life::away(now.time);
             self.events.push(Event::Away(session.name.clone()));
         }
         self.unbind(now, id);
@@ -347,48 +344,6 @@ impl Sequencer {
             if session.is_some_and(|session| session.life == Life::Leaving) {
                 self.leave(now, id);
             }
-        }
-    }
-
-    /// Looks after a member that has been silent: asks, takes for away, or ends its session.
-    pub(super) fn look_after_silent(&mut self, now: Now, id: MemberId) {
-        let session = self.sessions.get_mut(id);
-        if let Life::Away { since } = session.life {
-            let Some(end) = self.limits.session_timeout.map(|after| since + after) else {
-                return;
-            };
-            if end > now.time {
-                return;
-            }
-            let rank = self.rank();
-            let session = self.sessions.get_mut(id);
-            if rank > 0 && !session.is_put_off {
-                // Another broker ends it, if it lives.
-                session.is_put_off = true;
-                session.life = Life::Away {
-                    since: since + (end.since(since) * rank),
-                };
-                return;
-            }
-            let late = now.time.since(end);
-            if late > LATE && !session.is_put_off {
-                session.is_put_off = true;
-                session.life = Life::Away {
-                    since: since + late + LATE,
-                };
-                return;
-            }
-            return self.leave(now, id);
-        }
-        let silence = now.time.since(session.heard.time);
-        match session.route.clone() {
-            Some(_) if session.dialect != Dialect::Native => {}
-            Some(_) if silence >= self.limits.away_after => self.set_away(now, id),
-            Some(route) if silence >= self.limits.ping_after && session.life == Life::Here => {
-                session.life = Life::Asked;
-                self.answer(&route, native::ping(), About::Other);
-            }
-            _ => {}
         }
     }
 }

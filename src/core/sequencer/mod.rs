@@ -8,7 +8,8 @@
 //! to step with [`Input::Tick`] at the latest.
 //!
 //! * `hear.rs`: what peers say; `admission.rs`: who is let in, where keys decide that.
-//! * `membership.rs`: coming, being superseded, going; `publish.rs`: messages.
+//! * `membership.rs`: coming, being superseded, going; `absent.rs`: being away for too long.
+//! * `publish.rs`: messages.
 //! * `local.rs`: connections that the order does not know.
 //! * `decide.rs`: where commands are applied, and what follows from them.
 //! * `deliver.rs`: feeding members, acknowledgements, resending; `loading.rs`: from the log.
@@ -16,6 +17,7 @@
 //!   `snapshots.rs`: the state in their stream.
 //! * `commits.rs`: what waits for the log; `operate.rs`: what an operator wants done.
 
+mod absent;
 mod admission;
 mod among;
 mod authority;
@@ -33,6 +35,7 @@ mod heard;
 mod index;
 mod input;
 mod instruction;
+mod life;
 mod limits;
 mod loading;
 mod local;
@@ -162,11 +165,15 @@ impl Sequencer {
             limits,
         };
         let known: Vec<_> = (machine.order.members())
-            .map(|(id, member)| (id, Session::recover(member, next, now)))
+            .map(|(id, member)| {
+                let session = Session::recover(member, next, now, &machine.limits);
+                (id, session)
+            })
             .collect();
         for (id, session) in known {
             machine.recover(now, id, session);
         }
+        machine.note_absence_later(now);
         machine
     }
 
@@ -205,6 +212,9 @@ impl Sequencer {
     #[must_use]
     pub fn writes(&mut self, now: Now) -> Writes {
         self.leave_late(now);
+        if self.timers.take_due(Timer::Away, now.time) {
+            self.note_absence(now);
+        }
         if self.timers.take_due(Timer::Positions, now.time) && !self.save(now) {
             self.save_later(now);
         }
@@ -215,6 +225,7 @@ impl Sequencer {
     /// no room for them.
     #[must_use]
     pub fn last_writes(&mut self, now: Now) -> Writes {
+        self.note_absence(now);
         // Without room, members are sent again what they have acknowledged since.
         let _saved = self.save(now);
         self.give_out()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::commits::About;
 use super::draining::Draining;
-use super::session::Life;
+use super::life::Life;
 use super::timers::Timer;
 use super::{Declined, Index, Instruction, Reply, Route, Sequencer, Transport, rejection};
 use crate::core::order::{Command, MemberId, Rejection};

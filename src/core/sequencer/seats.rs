@@ -3,7 +3,7 @@
 
 use super::among::Farewell;
 use super::commits::About;
-use super::session::Life;
+use super::life::Life;
 use super::sitting::{Held, Sitting};
 use super::{Event, Packet, Route, Sequencer, Session, Transport, rejection};
 use crate::core::Now;
@@ -28,7 +28,7 @@ impl Sequencer {
             session.life = if sits {
                 Life::Elsewhere
             } else {
-                Life::Away { since: now.time }
+                Life::away(now.time)
             };
         }
         self.mark_to_show(id);
@@ -87,7 +87,7 @@ impl Sequencer {
         let session = self.sessions.get_mut(id);
         session.rises = false;
         if session.life == Life::Elsewhere {
-            session.life = Life::Away { since: now.time };
+            session.life = Life::away(now.time);
         }
         let floor = floor.unwrap_or_default().max(session.floor);
         session.rewind(floor);
@@ -110,7 +110,7 @@ impl Sequencer {
             if session.dialect == Dialect::Native || session.route.is_none() {
                 self.place(now, id);
             } else if let Some(session) = self.sessions.find_mut(id) {
-                session.life = Life::Away { since: now.time };
+                session.life = Life::away(now.time);
                 session.rises = false;
                 self.watch(id);
             }
@@ -260,6 +260,7 @@ impl Sequencer {
         let name = self.sessions.get(id).name.clone();
         self.events.push(Event::Joined(name, dialect));
         self.counters.joined += 1;
+        self.note_absence_later(now);
         if self.among.is_some() {
             self.place(now, id);
         }

@@ -176,7 +176,7 @@ impl Sequencer {
     /// Tells the others that a member has lost its connection, if there are others.
     pub(super) fn tell_away(&mut self, now: Now, id: MemberId) {
         if self.among.is_some() && self.has_seat(id) {
-            let position = self.sessions.get(id).position();
+            let position = self.sessions.get(id).position(now);
             self.propose(now, Command::Away(id, position));
         }
     }

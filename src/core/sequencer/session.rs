@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use super::life::{Life, end_of_absence, to_come_back};
 use super::send_queue::SendQueue;
 use super::unannounced::Unannounced;
 use super::{Index, Limits, Route};
@@ -76,25 +77,6 @@ pub(super) struct Session {
     pub(super) bound_at: usize,
 }
 
-/// Whether a member is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
-    /// It has spoken, and nothing speaks against it.
-    Here,
-    /// It was asked whether it is there, and has not answered.
-    Asked,
-    /// It is not there, as far as is known. A peer of a fixed dialect may reappear under its
-    /// routing id without a word, so its route is kept and tried again.
-    Away {
-        /// When that became known.
-        since: Time,
-    },
-    /// It is served by another broker.
-    Elsewhere,
-    /// It has gone for good, and the log has no room to say so yet.
-    Leaving,
-}
-
 /// In which of the machine's lists a session stands.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each list")]
@@ -133,6 +115,7 @@ impl Session {
             delimited,
             floor,
             heard,
+            away,
         } = position;
         Self {
             name,
@@ -154,7 +137,7 @@ impl Session {
             confirms: Runs::default(),
             heard: Now {
                 time: now.time,
-                wall: heard,
+                wall: if away { now.wall } else { heard },
             },
             life: Life::Here,
             rises: false,
@@ -168,32 +151,55 @@ impl Session {
     }
 
     /// The session of a member that the log knows. Anything before `end` may have been sent to
-    /// it.
-    pub(super) fn recover(member: &Member, end: OrderNumber, now: Now) -> Self {
+    /// it. How long no broker ran does not count: it could not have come back meanwhile.
+    pub(super) fn recover(member: &Member, end: OrderNumber, now: Now, limits: &Limits) -> Self {
         let mut session = Self::new(member, now);
         session.sent = end.max(session.floor);
-        // A native peer has to say hello again. One of a fixed dialect may be connected already,
-        // and has nothing to say. How long the broker was down does not count: the wall's clock
-        // may have been set.
-        if session.dialect == Dialect::Native {
-            session.life = Life::Away { since: now.time };
-        }
+        let position = member.position();
+        let known = if position.away { position.heard } else { 0 };
+        let (since, timeout) = (now.time, session.timeout(limits));
+        let before = to_come_back(Duration::from_micros(known), timeout);
+        // A native peer has to say hello again.
+        session.life = match session.dialect {
+            Dialect::Native => Life::Away { since, before },
+            _ => Life::Unseen {
+                since,
+                before,
+                tried: None,
+            },
+        };
         session
     }
 
+    /// After how long away it ends; `None`: never. No program comes back under a name that was
+    /// drawn for one run.
+    pub(super) fn timeout(&self, limits: &Limits) -> Option<Duration> {
+        let drawn = self.is_drawn().then_some(limits.drawn_name_timeout);
+        drawn.into_iter().chain(limits.session_timeout).min()
+    }
+
+    /// Whether its name was drawn for one run.
+    pub(super) fn is_drawn(&self) -> bool {
+        self.dialect == Dialect::Native && self.name.is_drawn()
+    }
+
     /// What the log is to be told of it.
-    pub(super) fn position(&self) -> Position {
+    pub(super) fn position(&self, now: Now) -> Position {
+        let absence = self.life.absence();
+        let away = absence.map(|(since, before)| now.time.since(since) + before);
+        let away_us = away.map(|away| u64::try_from(away.as_micros()).unwrap_or(u64::MAX));
         Position {
             dialect: self.dialect,
             delimited: self.delimited,
             floor: self.floor,
-            heard: self.heard.wall,
+            heard: away_us.unwrap_or(self.heard.wall),
+            away: away.is_some(),
         }
     }
 
     /// Whether the peer is there, as far as is known.
     pub(super) fn is_present(&self) -> bool {
-        matches!(self.life, Life::Here | Life::Asked | Life::Elsewhere)
+        self.life.is_present()
     }
 
     /// Whether anything may be delivered to it, sooner or later.
@@ -227,6 +233,7 @@ impl Session {
         now: Now,
         limits: &Limits,
     ) {
+        self.life.try_out(now.time);
         self.next = end;
         self.sent = self.sent.max(end);
         self.queue.hand_over(end, frames, bytes, now.time);
@@ -360,8 +367,7 @@ impl Session {
         let silence = match self.life {
             Life::Here if native => Some(self.heard.time + limits.ping_after),
             Life::Asked if native => Some(self.heard.time + limits.away_after),
-            Life::Here | Life::Asked | Life::Elsewhere | Life::Leaving => None,
-            Life::Away { since } => limits.session_timeout.map(|after| since + after),
+            life => life.absence().zip(self.timeout(limits)).map(end_of_absence),
         };
         let announced = self.unannounced.map(|unannounced| unannounced.until);
         resend.into_iter().chain(silence).chain(announced).min()

@@ -21,6 +21,8 @@ pub(super) struct Sessions {
     /// Those that the order does not know, by their place from `LOCAL` on.
     locals: Vec<Option<Session>>,
     free_locals: Vec<usize>,
+    /// How many have names that were drawn for one run.
+    drawn: usize,
     by_zmq: HashMap<Arc<[u8]>, MemberId>,
     by_tcp: HashMap<Arc<[u8]>, MemberId>,
     /// Those with a route, in no particular order.
@@ -77,6 +79,11 @@ impl Sessions {
         id.0 >= LOCAL
     }
 
+    /// Whether members have names that were drawn for one run.
+    pub(super) fn has_drawn(&self) -> bool {
+        self.drawn > 0
+    }
+
     /// How many sessions the order does not know.
     pub(super) fn locals(&self) -> usize {
         self.locals.len() - self.free_locals.len()
@@ -109,7 +116,9 @@ impl Sessions {
 
     fn take(&mut self, id: MemberId) -> Option<Session> {
         let Some(place) = id.0.checked_sub(LOCAL) else {
-            return self.slots.get_mut(id.0)?.take();
+            let session = self.slots.get_mut(id.0)?.take()?;
+            self.drawn -= usize::from(session.name.is_drawn());
+            return Some(session);
         };
         let session = self.locals.get_mut(place)?.take()?;
         self.free_locals.push(place);
@@ -121,6 +130,7 @@ impl Sessions {
         if self.slots.len() <= id.0 {
             self.slots.resize_with(id.0 + 1, || None);
         }
+        self.drawn += usize::from(session.name.is_drawn());
         let before = self.slots[id.0].replace(session);
         assert!(before.is_none(), "a member has one session");
     }

@@ -15,13 +15,15 @@ pub(super) enum Timer {
     Brokers,
     /// Stretches of the log that could not be read are asked for again.
     Reads,
+    /// The log is to be told for how long members are away.
+    Away,
     /// The broker ends, although not all is finished.
     Drain,
 }
 
 /// One time for each timer. Setting a timer that is set keeps the earlier time.
 #[derive(Debug, Default)]
-pub(super) struct Timers([Option<Time>; 6]);
+pub(super) struct Timers([Option<Time>; 7]);
 
 impl Timers {
     /// Sets a timer, unless it is set to an earlier time.

@@ -144,6 +144,7 @@ pub(crate) fn session_entries() -> Vec<Vec<u8>> {
         delimited: false,
         floor: OrderNumber(3),
         heard: 1_000,
+        away: false,
         last_sequence: ClientSequence(4),
         runs: vec![run(1, 0, 2), run(3, 5, 2)],
         digests: vec![1, 2, 3, 4],

@@ -94,6 +94,7 @@ pub(crate) fn session(from: u64, next: u64) -> SessionEntry {
         delimited: false,
         floor: OrderNumber(0),
         heard: 0,
+        away: false,
         last_sequence: ClientSequence(next),
         digests: (from..next).map(|_| 0).collect(),
         runs: runs.into_iter().collect(),

@@ -1,7 +1,9 @@
 //! Another broker on the same log: what was, still is.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use orden_kit::clock::pause;
 use orden_kit::dealer::Dealer;
 use orden_kit::programs::broker::{Broker, Stopped};
 
@@ -66,5 +68,27 @@ fn plain_tcp_peers_are_not_kept_as_they_cannot_come_back() {
         let mut ana = Dealer::connect(broker.endpoint(), "ana");
         ana.ack(0);
         assert_eq!(ana.next().text(), "hola");
+    }
+}
+
+/// Each broker runs for less than the session timeout, and for more than the quarter of it that a
+/// member has in which to come back to it.
+const A_RUN: Duration = Duration::from_millis(1_500);
+const MOST_RUNS: usize = 20;
+
+#[test]
+fn time_away_adds_up_over_restarts() {
+    for end in ENDS {
+        let mut broker = Broker::start(&["--session-timeout", "4"]);
+        let ana = Dealer::join(broker.endpoint(), "ana");
+        broker = end(broker).start();
+        drop(ana);
+        let mut runs = 0;
+        while !broker.status().members.is_empty() {
+            assert!(runs < MOST_RUNS, "it is kept for ever");
+            runs += 1;
+            broker = end(broker).start();
+            pause(A_RUN);
+        }
     }
 }

@@ -198,6 +198,7 @@ fn limits(dice: &mut Dice) -> Limits {
         ping_after,
         away_after: ping_after * 3,
         session_timeout: dice.chance(150).then(|| dice.millis(1_000, 8_000)),
+        drawn_name_timeout: Limits::default().drawn_name_timeout,
     }
 }
 

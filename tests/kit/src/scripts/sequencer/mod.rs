@@ -76,6 +76,7 @@ fn run(scene: &mut Scene, line: &str) {
             }
         }),
         "wait" => scene.wait(duration(rest)),
+        "stopped" => scene.stop_for(duration(rest)),
         "together" => scene.together(),
         "end" => scene.settle(),
         "full" => scene.block(rest, Some(Undelivered::Full)),

@@ -130,6 +130,13 @@ impl Scene {
         );
     }
 
+    /// The broker's process stands still; then it looks at its clock before it reads anything.
+    pub(crate) fn stop_for(&mut self, duration: Duration) {
+        self.now.wall += u64::try_from(duration.as_micros()).unwrap();
+        self.now.time = self.now.time + duration;
+        self.step(Input::Tick);
+    }
+
     /// Until [`settle`](Self::settle), what happens goes into one batch.
     pub(crate) fn together(&mut self) {
         self.together = true;
