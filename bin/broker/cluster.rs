@@ -110,6 +110,11 @@ pub(crate) enum Command {
         /// the same numbers and sessions. One of the brokers goes on with the log
         #[arg(long, value_name = "DIR")]
         from: Option<PathBuf>,
+        /// After so many bytes of records a snapshot of the order's state goes into the stream:
+        /// what lies before one can be removed
+        #[arg(long, value_name = "BYTES", default_value_t = 64 << 20,
+            value_parser = clap::value_parser!(u64).range(4096..))]
+        snapshot_bytes: u64,
     },
     /// Is the stream there, and safe?
     Check(Place),

@@ -13,8 +13,6 @@ use orden::wire::stream_record::Founding;
 
 use crate::cluster::{Command, Error, Place};
 
-/// Bytes of records after which a snapshot is due.
-const SNAPSHOT_BYTES: u64 = 64 << 20;
 /// The highest level of the records' format that a new order begins with.
 const LEVEL: u32 = 1;
 /// Until it is done or has failed: a second signal ends the process.
@@ -26,11 +24,14 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 /// Why it was not done.
 pub(crate) fn run(command: &Command) -> Result<String, Error> {
     match command {
-        Command::Create { place, from: None } => create(place),
         Command::Create {
             place,
-            from: Some(directory),
-        } => create_from(place, directory),
+            from,
+            snapshot_bytes,
+        } => match from {
+            None => create(place, *snapshot_bytes),
+            Some(directory) => create_from(place, directory, *snapshot_bytes),
+        },
         Command::Check(place) => {
             let mut stream = Nats::start(place.options())?;
             let founding = broker::founding(&mut stream, &NEVER)?;
@@ -40,16 +41,16 @@ pub(crate) fn run(command: &Command) -> Result<String, Error> {
     }
 }
 
-fn create(place: &Place) -> Result<String, Error> {
+fn create(place: &Place, snapshot_bytes: u64) -> Result<String, Error> {
     let mut options = place.options();
     options.make = Make::IfMissing;
     let mut stream = Nats::start(options)?;
-    let founding = founding(place, store::draw_identity()?)?;
+    let founding = founding(place, store::draw_identity()?, snapshot_bytes)?;
     let founding = broker::found(&mut stream, &founding, &NEVER)?;
     Ok(describe(place, &founding))
 }
 
-fn create_from(place: &Place, directory: &Path) -> Result<String, Error> {
+fn create_from(place: &Place, directory: &Path, snapshot_bytes: u64) -> Result<String, Error> {
     let journal = Move::of(&store::Options::new(directory))?;
     if journal.founding().is_some() {
         let what = "it belongs to one of several brokers already: `orden-broker stream reseed` \
@@ -65,7 +66,7 @@ fn create_from(place: &Place, directory: &Path) -> Result<String, Error> {
     }
     let founding = Founding {
         is_seeded: true,
-        ..founding(place, journal.identity())?
+        ..founding(place, journal.identity(), snapshot_bytes)?
     };
     let next = journal.run(&mut stream, &founding, &NEVER)?;
     Ok(goes_on(place, &founding, next, directory))
@@ -124,7 +125,7 @@ fn goes_on(place: &Place, founding: &Founding, next: OrderNumber, directory: &Pa
     )
 }
 
-fn founding(place: &Place, identity: Identity) -> io::Result<Founding> {
+fn founding(place: &Place, identity: Identity, snapshot_bytes: u64) -> io::Result<Founding> {
     let limits = Limits::default();
     let number = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
     Ok(Founding {
@@ -134,7 +135,7 @@ fn founding(place: &Place, identity: Identity) -> io::Result<Founding> {
         publish_window: limits.publish_window,
         name_bytes: number(limits.name_bytes),
         members: number(limits.members),
-        snapshot_bytes: SNAPSHOT_BYTES,
+        snapshot_bytes,
         level: LEVEL,
         stream: draw()?,
         is_seeded: false,

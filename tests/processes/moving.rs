@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use orden_kit::poll;
 use orden_kit::programs::broker::{Broker, command, run};
 use orden_kit::programs::client;
 use orden_kit::programs::nats::NatsServers;
@@ -152,4 +153,49 @@ fn an_order_goes_on_in_a_new_stream_when_histories_differ() {
     );
     second.finish();
     first.finish();
+}
+
+/// The first position that the stream holds.
+fn first(servers: &NatsServers) -> u64 {
+    let info = servers.ask("$JS.API.STREAM.INFO.orden_orden", "");
+    let first = info.and_then(|info| info["state"]["first_seq"].as_u64());
+    first.unwrap_or(0)
+}
+
+/// Snapshots in the stream replace what lies before: a broker without a journal begins with one,
+/// and one that was stopped for too long says so.
+#[test]
+fn a_broker_without_a_journal_joins_when_the_beginning_of_the_stream_is_gone() {
+    let servers = NatsServers::start(1);
+    stream(&servers, &["create", "--snapshot-bytes", "4096"]);
+    let keep = ["--stream-keep-bytes", "20000"];
+    let (one, two) = (start(&servers, "a", &keep), start(&servers, "b", &keep));
+    say(&one, "ana", &["one"]);
+    let behind = two.kill();
+    let text = "x".repeat(500);
+    let lines: Vec<_> = (0..200).map(|number| format!("{number} {text}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    for lines in lines.chunks(20) {
+        say(&one, "ana", lines);
+    }
+    // The broker that was killed is waited for until it counts as gone.
+    poll(
+        || (first(&servers) > 1).then_some(()),
+        "the stream forgets its beginning",
+    );
+    let end = run(&mut behind.command());
+    assert_eq!(end.code(), Some(2), "{}", end.complaint);
+    assert!(
+        end.complaint.contains("the stream begins at"),
+        "{}",
+        end.complaint
+    );
+
+    let three = start(&servers, "c", &keep);
+    say(&three, "ana", &["two"]); // it knows her session, and which of her numbers is the next
+    let last = read(&three, "bea", "last:3", 3);
+    assert_eq!(read(&one, "cho", "last:4", 3), last);
+    assert!(last[2].contains("\"message\":\"two\""), "{last:?}");
+    three.finish();
+    one.finish();
 }

@@ -16,9 +16,11 @@ impl Order {
             return None;
         }
         let sessions = self.sessions();
+        // The mark has fields of fixed sizes: it stays as long as it is.
+        let size = self.with_mark(sessions.clone()).len();
         if let Some(cluster) = &mut self.cluster {
             let position = cluster.position;
-            cluster.snapshots.begin(position, sessions.len(), interval);
+            cluster.snapshots.begin(position, size, interval);
         }
         Some(self.with_mark(sessions))
     }

@@ -9,4 +9,4 @@ mod state;
 pub use follower::{Fetch, Follower};
 pub use nobody::found;
 pub use scribe::{Append, Scribe};
-pub use state::{Assembly, State, digest, part, parts, seed};
+pub use state::{Assembly, State, digest, part, seed};

@@ -10,8 +10,12 @@ use crate::wire::position_mark::PositionMark;
 use crate::wire::stream_record::{self, Founding, Part, Proposal};
 use crate::wire::{DecodeError, Epoch, OrderNumber, Position};
 
-/// Bytes of the state in one record: with its header it stays below half a MiB.
-const PART_BYTES: usize = 480 << 10;
+/// The most bytes of the state in one record: with its header it stays below half a MiB.
+const PART_BYTES: u64 = 480 << 10;
+/// The least.
+const PART_BYTES_LEAST: u64 = 256;
+/// The bytes between two snapshots are at least those of so many parts.
+const PARTS_BETWEEN: u64 = 8;
 
 /// The state of a shared order at a position.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,21 +64,33 @@ pub fn digest(state: &[u8]) -> u64 {
     xxh3_64(state)
 }
 
-/// How many parts a state has.
-#[must_use]
-pub fn parts(state: &[u8]) -> u32 {
-    u32::try_from(state.len().div_ceil(PART_BYTES)).unwrap_or(u32::MAX)
+/// Bytes of each part but the last.
+fn part_bytes(founding: &Founding) -> usize {
+    let bytes = founding.snapshot_bytes / PARTS_BETWEEN;
+    usize::try_from(bytes.clamp(PART_BYTES_LEAST, PART_BYTES)).unwrap_or(usize::MAX)
+}
+
+fn parts(founding: &Founding, state: &[u8]) -> u32 {
+    let parts = state.len().div_ceil(part_bytes(founding));
+    u32::try_from(parts).unwrap_or(u32::MAX)
 }
 
 /// One part of a state at a position; `digest` is that of the state.
 #[must_use]
-pub fn part(state: &[u8], of: Position, digest: u64, index: u32) -> Part<'_> {
-    let start = (index as usize * PART_BYTES).min(state.len());
-    let end = (start + PART_BYTES).min(state.len());
+pub fn part<'a>(
+    founding: &Founding,
+    state: &'a [u8],
+    of: Position,
+    digest: u64,
+    index: u32,
+) -> Part<'a> {
+    let most = part_bytes(founding);
+    let start = (index as usize * most).min(state.len());
+    let end = (start + most).min(state.len());
     Part {
         of,
         index,
-        count: parts(state),
+        count: parts(founding, state),
         digest,
         bytes: &state[start..end],
     }
@@ -85,10 +101,10 @@ pub fn part(state: &[u8], of: Position, digest: u64, index: u32) -> Part<'_> {
 pub fn seed(founding: &Founding, state: &[u8]) -> Vec<Vec<u8>> {
     let digest = digest(state);
     let record = |index| {
-        let proposal = Proposal::Part(part(state, Position(1), digest, index));
+        let proposal = Proposal::Part(part(founding, state, Position(1), digest, index));
         record_of_nobody(founding.log_id, u64::from(index) + 2, &proposal)
     };
-    (0..parts(state)).map(record).collect()
+    (0..parts(founding, state)).map(record).collect()
 }
 
 /// Puts a state together from the records that are read from the stream's first one on.

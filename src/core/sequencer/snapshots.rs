@@ -21,6 +21,13 @@ impl Sequencer {
         self.order.state()
     }
 
+    /// Which snapshot is to be written to the stream, who has begun to, and how many of its parts
+    /// are there.
+    #[must_use]
+    pub fn wanted_snapshot(&self) -> Option<(Position, Writer, u32)> {
+        self.order.wanted_snapshot()
+    }
+
     /// After each record: keeps the state, if a snapshot of it is due.
     pub(super) fn keep_state(&mut self, now: Now) {
         let Some(state) = self.order.due_state() else {
@@ -73,7 +80,7 @@ impl Sequencer {
         let Some((of, writer, parts)) = self.order.wanted_snapshot() else {
             return;
         };
-        let Some(among) = &mut self.among else {
+        let (Some(among), Some(founding)) = (&mut self.among, self.order.founding()) else {
             return;
         };
         let own = among.scribe.writer();
@@ -91,7 +98,7 @@ impl Sequencer {
             return;
         }
         due.is_under_way = true;
-        let part = replica::part(&due.state, of, due.digest, index);
+        let part = replica::part(founding, &due.state, of, due.digest, index);
         among.scribe.propose_part(part, now.wall, applied);
     }
 

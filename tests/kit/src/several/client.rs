@@ -4,7 +4,7 @@
 use orden::core::Time;
 use orden::wire::batch;
 use orden::wire::native::{self, Attempt, Hello, PublishFrame, Start};
-use orden::wire::reply::{self, BrokerMessage, Code};
+use orden::wire::reply::{self, BrokerMessage, Code, Refusal};
 use orden::wire::{ClientSequence, LogId, Name, OrderNumber};
 
 use crate::random::Random;
@@ -14,6 +14,8 @@ const PATIENCE: u64 = 900_000;
 /// How often it looks at the time.
 pub(super) const LOOK_EVERY: u64 = 200_000;
 const WINDOW: u64 = 4;
+/// So many brokers are asked for what one does not keep any more.
+const ELSEWHERE: u32 = 4;
 
 /// See the module.
 pub(super) struct Client {
@@ -29,7 +31,12 @@ pub(super) struct Client {
     log_id: LogId,
     /// What it was delivered, from its first number on.
     pub begin: Option<u64>,
-    pub received: Vec<(Vec<u8>, Vec<u8>)>,
+    /// `None`: a broker has said that it is not kept any more.
+    pub received: Vec<Option<(Vec<u8>, Vec<u8>)>>,
+    /// How often it has gone elsewhere for what is not kept any more.
+    asked_elsewhere: u32,
+    /// How often a broker has said so.
+    pub trimmed: u64,
     /// The broker that it is connected to, and the number of that connection.
     pub at: Option<(usize, u64)>,
     pub connections: u64,
@@ -37,6 +44,8 @@ pub(super) struct Client {
     life: u64,
     is_welcome: bool,
     heard: Time,
+    /// It does nothing before.
+    sleeps_until: Time,
 }
 
 /// What it wants done.
@@ -60,11 +69,14 @@ impl Client {
             log_id: LogId(0),
             begin: None,
             received: Vec::new(),
+            asked_elsewhere: 0,
+            trimmed: 0,
             at: None,
             connections: 0,
             life: seed | 1,
             is_welcome: false,
             heard: Time(0),
+            sleeps_until: Time(0),
         }
     }
 
@@ -96,8 +108,17 @@ impl Client {
         vec![Wish::Send(hello.encode())]
     }
 
+    /// It does nothing until then, and its connection is gone.
+    pub(super) fn sleeps(&mut self, until: Time) {
+        self.at = None;
+        self.sleeps_until = until;
+    }
+
     /// It looks at the time.
     pub(super) fn looks(&mut self, now: Time) -> Vec<Wish> {
+        if now < self.sleeps_until {
+            return Vec::new();
+        }
         let is_silent = now.0.saturating_sub(self.heard.0) > PATIENCE;
         if self.at.is_none() || is_silent || self.dice.one_in(40) {
             self.heard = now;
@@ -127,6 +148,28 @@ impl Client {
         }
         self.sent = to;
         vec![Wish::Send(frame.finish())]
+    }
+
+    fn refused(&mut self, refusal: &Refusal<'_>) -> Vec<Wish> {
+        assert_ne!(
+            refusal.code,
+            Code::LogRegressed,
+            "{}: {}",
+            self.name,
+            refusal.text
+        );
+        if refusal.code == Code::Trimmed && self.asked_elsewhere >= ELSEWHERE {
+            // No broker has it.
+            while self.next() < Some(refusal.detail) {
+                self.received.push(None);
+            }
+            return Vec::new();
+        }
+        let is_trimmed = refusal.code == Code::Trimmed;
+        self.asked_elsewhere += u32::from(is_trimmed);
+        self.trimmed += u64::from(is_trimmed);
+        self.at = None;
+        vec![Wish::Connect]
     }
 
     /// It hears its broker.
@@ -173,7 +216,8 @@ impl Client {
                     let record = record.unwrap();
                     if Some(record.order.0) == self.next() {
                         let (sender, payload) = (record.sender.to_vec(), record.payload.to_vec());
-                        self.received.push((sender, payload));
+                        self.received.push(Some((sender, payload)));
+                        self.asked_elsewhere = 0;
                     } else {
                         assert!(Some(record.order.0) < self.next(), "{}: a gap", self.name);
                     }
@@ -184,17 +228,7 @@ impl Client {
                     None => Vec::new(),
                 }
             }
-            BrokerMessage::Refusal(refusal) => {
-                assert_ne!(
-                    refusal.code,
-                    Code::LogRegressed,
-                    "{}: {}",
-                    self.name,
-                    refusal.text
-                );
-                self.at = None;
-                vec![Wish::Connect]
-            }
+            BrokerMessage::Refusal(refusal) => self.refused(&refusal),
             BrokerMessage::Ping => vec![Wish::Send(native::pong())],
             BrokerMessage::Pong | BrokerMessage::Goodbye => Vec::new(),
         }

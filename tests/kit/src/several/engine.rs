@@ -14,11 +14,13 @@ use crate::random::Random;
 #[derive(Clone, Debug)]
 pub(super) enum Request {
     /// To append a record.
-    Append(u64, Vec<u8>),
+    Append(u64, Shelf, Vec<u8>),
     /// To read so many records from a position on.
     Fetch(u64, u32),
     /// To read one record at the leader.
     ReadAgain(u64),
+    /// To let go of what lies below a position.
+    Purge(u64),
 }
 
 /// A broker's end of the stream.
@@ -69,8 +71,8 @@ impl FarEnd {
 }
 
 impl Stream for End {
-    fn append(&mut self, tag: u64, _: Shelf, record: Arc<Vec<u8>>) {
-        lock(&self.requests).push_back(Request::Append(tag, record.to_vec()));
+    fn append(&mut self, tag: u64, place: Shelf, record: Arc<Vec<u8>>) {
+        lock(&self.requests).push_back(Request::Append(tag, place, record.to_vec()));
     }
 
     fn fetch(&mut self, from: Position, records: u32, _: u32) {
@@ -83,7 +85,9 @@ impl Stream for End {
 
     fn find_snapshot(&mut self) {}
 
-    fn purge(&mut self, _: Position) {}
+    fn purge(&mut self, below: Position) {
+        lock(&self.requests).push_back(Request::Purge(below.0));
+    }
 
     fn events(&self) -> &Receiver<StreamEvent> {
         &self.events
@@ -113,6 +117,8 @@ pub(super) enum Fate {
 pub(super) struct Engine {
     /// Record at position `index + 1`.
     pub records: Vec<Vec<u8>>,
+    /// The first position that is kept.
+    pub first: u64,
     pub has_leader: bool,
     /// How often each kind of mishap happens, out of a thousand.
     pub mishaps: u64,
@@ -126,6 +132,7 @@ impl Engine {
     pub(super) fn new(seed: u64, mishaps: u64) -> Self {
         Self {
             records: Vec::new(),
+            first: 1,
             has_leader: true,
             mishaps,
             dice: Random::new(seed),
@@ -137,7 +144,7 @@ impl Engine {
     #[must_use]
     pub(super) fn extent(&self) -> Extent {
         Extent {
-            first: Position(1),
+            first: Position(self.first),
             last: Position(self.records.len() as u64),
         }
     }
@@ -217,9 +224,27 @@ impl Engine {
         }
     }
 
+    /// The record at a position, if it is kept.
+    pub(super) fn record(&self, position: u64) -> Option<&Vec<u8>> {
+        let index = usize::try_from(position.checked_sub(1)?).ok()?;
+        (position >= self.first).then(|| self.records.get(index))?
+    }
+
+    /// Lets go of what lies below a position.
+    pub(super) fn purge(&mut self, below: u64) {
+        self.first = self.first.max(below);
+    }
+
     /// Answers a fetch: a lagging replica knows less.
     pub(super) fn fetch(&mut self, from: u64, most: u32) -> Vec<StreamEvent> {
         let last = self.records.len() as u64;
+        if from < self.first {
+            return vec![StreamEvent::FetchEnd {
+                from: Position(from),
+                next: Position(from),
+                is_missing: true,
+            }];
+        }
         let lag = if self.chance(self.mishaps) {
             self.dice.below(4)
         } else {
@@ -228,12 +253,7 @@ impl Engine {
         let known = last.saturating_sub(lag);
         let end = known.min(from + u64::from(most) - 1);
         let mut events: Vec<_> = (from..=end)
-            .filter_map(|position| {
-                Some((
-                    position,
-                    self.records.get(usize::try_from(position).ok()? - 1)?,
-                ))
-            })
+            .filter_map(|position| Some((position, self.record(position)?)))
             .map(|(position, record)| StreamEvent::Fetched {
                 position: Position(position),
                 record: record.clone(),

@@ -29,13 +29,13 @@ impl World {
                 }
             }
             Happening::ReadsAgain(broker, process, at) => {
-                let index = usize::try_from(at).unwrap() - 1;
                 let event = StreamEvent::ReadAgain {
                     position: Position(at),
-                    record: self.engine.records.get(index).cloned(),
+                    record: self.engine.record(at).cloned(),
                 };
                 self.send_event(broker, process, event, 2_000);
             }
+            Happening::Purges(below) => self.engine.purge(below),
             Happening::Looks(client) => {
                 let wishes = self.clients[client].looks(Time(self.now));
                 self.grant(client, wishes);

@@ -5,6 +5,7 @@ use orden::wire::OrderNumber;
 use orden::wire::batch::{self, Header};
 
 use super::World;
+use super::client::Client;
 
 impl World {
     /// One history: of the journals, of the clients, of what was confirmed.
@@ -32,34 +33,63 @@ impl World {
             states.windows(2).all(|two| two[0] == two[1]),
             "states differ"
         );
+        // One that began with a snapshot has no more than what follows.
+        let longest = journals.iter().max_by_key(|(_, bytes)| bytes.len());
+        let (start, longest) = longest.expect("there is a broker");
         assert!(
-            journals.windows(2).all(|two| two[0] == two[1]),
+            journals.iter().all(|(_, bytes)| longest.ends_with(bytes)),
             "journals differ"
         );
-        let records: Vec<_> = batch::records(&journals[0])
+        let start = usize::try_from(start.0).unwrap();
+        let records: Vec<_> = batch::records(longest)
             .map(|record| record.unwrap())
             .map(|record| (record.sender.to_vec(), record.payload.to_vec()))
             .collect();
         for client in &self.clients {
-            let begin = usize::try_from(client.begin.unwrap()).unwrap();
-            assert_eq!(client.received, records[begin..], "{}", client.name);
-            let own: Vec<_> = (records.iter().enumerate())
-                .filter(|(_, (sender, _))| sender == client.name.as_bytes())
-                .collect();
-            assert_eq!(own.len() as u64, client.says, "{}", client.name);
-            for ((order, (_, payload)), sequence) in own.iter().zip(1_u64..) {
-                let said = format!("{} {sequence}", client.name);
-                assert_eq!(payload, said.as_bytes(), "out of order");
-                let at = usize::try_from(sequence - 1).unwrap();
-                assert_eq!(client.confirmed[at], *order as u64, "{said}");
+            if client.trimmed > 0 {
+                *self.sometimes.entry("trimmed").or_default() += client.trimmed;
             }
+            let begin = usize::try_from(client.begin.unwrap()).unwrap();
+            for (order, received) in (begin..).zip(&client.received) {
+                match received {
+                    None => *self.sometimes.entry("gone for good").or_default() += 1,
+                    Some(_) if order < start => {}
+                    Some(received) => {
+                        assert_eq!(*received, records[order - start], "{} {order}", client.name);
+                    }
+                }
+            }
+            assert_eq!(begin + client.received.len(), start + records.len());
+            judge_publisher(client, &records, start);
         }
     }
 }
 
-fn bytes_of(mut reader: Box<dyn LogReader>, next: OrderNumber) -> Vec<u8> {
+/// Everything that it has said was ordered once, in its order, under the number that was
+/// confirmed.
+fn judge_publisher(client: &Client, records: &[(Vec<u8>, Vec<u8>)], start: usize) {
+    let own: Vec<_> = (records.iter().zip(start..))
+        .filter(|((sender, _), _)| sender == client.name.as_bytes())
+        .collect();
+    let before = client
+        .confirmed
+        .iter()
+        .filter(|order| **order < start as u64);
+    let before = before.count() as u64;
+    assert_eq!(before + own.len() as u64, client.says, "{}", client.name);
+    for (((_, payload), order), sequence) in own.iter().zip(before + 1..) {
+        let said = format!("{} {sequence}", client.name);
+        assert_eq!(payload, said.as_bytes(), "out of order");
+        let at = usize::try_from(sequence - 1).unwrap();
+        assert_eq!(client.confirmed[at], *order as u64, "{said}");
+    }
+}
+
+/// The bytes of all batches that a journal keeps, and the number of the first message.
+fn bytes_of(mut reader: Box<dyn LogReader>, next: OrderNumber) -> (OrderNumber, Vec<u8>) {
     let mut bytes = Vec::new();
-    let mut at = OrderNumber(0);
+    let start = reader.extent().start;
+    let mut at = start;
     while at < next {
         let chunk = reader.read(at).unwrap();
         let mut rest = &chunk.bytes()[..];
@@ -72,5 +102,5 @@ fn bytes_of(mut reader: Box<dyn LogReader>, next: OrderNumber) -> Vec<u8> {
             rest = after;
         }
     }
-    bytes
+    (start, bytes)
 }

@@ -52,6 +52,7 @@ enum Happening {
     Hears(usize, u64, usize),
     Fetches(usize, u64, u64, u32),
     ReadsAgain(usize, u64, u64),
+    Purges(u64),
     Looks(usize),
     ToBroker(usize, u64, usize, u64, Vec<u8>),
     ToClient(usize, u64, Vec<u8>),
@@ -75,6 +76,8 @@ struct World {
     mail: Vec<Option<StreamEvent>>,
     limits: Limits,
     options: Options,
+    /// What the stream keeps at least.
+    keep_bytes: Option<u64>,
     has_healed: bool,
     /// The stream loses what it had, and goes on as if nothing were.
     is_evil: bool,
@@ -106,6 +109,7 @@ pub fn run(seed: u64) -> Sometimes {
 pub fn run_evil(seed: u64) -> Sometimes {
     let mut world = World::new(seed);
     world.is_evil = true;
+    world.keep_bytes = None;
     world.begin();
     world.run_until(TROUBLE, false);
     world.break_word();
@@ -146,7 +150,7 @@ impl World {
             publish_window: 100,
             name_bytes: 255,
             members: 100,
-            snapshot_bytes: 1 << 20,
+            snapshot_bytes: [800, 4_000, 1 << 20][dice.index(3)],
             level: 1,
             stream: 1,
             is_seeded: false,
@@ -155,7 +159,8 @@ impl World {
         let brokers = brokers.collect();
         let count = 1 + dice.below(4);
         let clients = (0..count).map(|number| {
-            let says = 5 + dice.below(30);
+            let most = [30, 200][dice.index(2)];
+            let says = 5 + dice.below(most);
             Client::new(format!("client-{number}"), says, dice.next())
         });
         let clients = clients.collect();
@@ -182,6 +187,7 @@ impl World {
                 positions: true,
                 ..Options::new("simulated")
             },
+            keep_bytes: [Some(0), Some(4_000), None][dice.index(3)],
             dice,
             has_healed: false,
             is_evil: false,
@@ -228,7 +234,11 @@ impl World {
             };
             self.now = at;
             happenings += 1;
-            assert!(happenings < HAPPENINGS, "this never ends: {happening:?}");
+            assert!(
+                happenings < HAPPENINGS,
+                "this never ends at {at}: {happening:?} {}",
+                self.describe()
+            );
             self.happen(happening);
             if until_settled && happenings % 64 == 0 && self.is_settled() {
                 return;
@@ -241,7 +251,8 @@ impl World {
             let process = broker.process.as_ref();
             let applied = process.map(|process| process.commits.machine().applied().0);
             let open = process.map(|process| process.commits.machine().is_open());
-            format!("broker at {applied:?} open {open:?}; ")
+            let due = process.and_then(|process| process.commits.deadline());
+            format!("broker at {applied:?} open {open:?} due {due:?}; ")
         });
         let clients = self.clients.iter().map(|client| {
             format!(

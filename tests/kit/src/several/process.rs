@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use orden::commit::{CommitLoop, Sync};
-use orden::core::{Input, InputOf, PacketOf, Sequencer};
-use orden::store::{self, LogReader, Run};
+use orden::core::replica::Assembly;
+use orden::core::{Halt, Input, InputOf, LoadError, PacketOf, Sequencer};
+use orden::store::{self, Beginning, LogReader, Run};
 use orden::wire::{Name, OrderNumber};
 
 use super::engine::{FarEnd, link};
@@ -19,6 +20,8 @@ pub(super) struct Broker {
     pub(super) is_cut_off: bool,
     /// It has found two histories, and ended.
     pub(super) is_halted: bool,
+    /// How often its log was opened: 0 if there is none.
+    opened: u64,
 }
 
 pub(super) struct Process {
@@ -39,17 +42,47 @@ impl Broker {
             is_stopped: false,
             is_cut_off: false,
             is_halted: false,
+            opened: 0,
         }
     }
 }
 
 impl World {
+    /// What a journal begins with, if there is none: the oldest state in the stream, if its first
+    /// record is gone.
+    fn beginning(&mut self, at: usize) -> Beginning {
+        let (first, mut assembly) = (self.engine.first, Assembly::default());
+        if first == 1 || self.brokers[at].opened > 0 {
+            return IDENTITY.into();
+        }
+        self.count("begun with a snapshot");
+        let kept = first..=self.engine.records.len() as u64;
+        let mut records = kept.filter_map(|position| self.engine.record(position));
+        let state = records.find_map(|record| assembly.take(record).unwrap());
+        assert!(state.is_some(), "no snapshot behind position {first}");
+        Beginning {
+            identity: IDENTITY,
+            state,
+        }
+    }
+
+    /// A broker's machine is gone, with its disk.
+    pub(super) fn lose(&mut self, at: usize) {
+        let broker = &mut self.brokers[at];
+        broker.process = None;
+        broker.disk = SimulatedDisk::new();
+        broker.opened = 0;
+        self.later(1_000, 5_000_000, Happening::Starts(at));
+    }
+
     pub(super) fn start(&mut self, at: usize) {
         if self.brokers[at].process.is_some() || self.brokers[at].is_halted {
             return;
         }
         let medium = self.brokers[at].disk.medium();
-        let opened = store::open_on(medium, &self.options, Run::Inline, IDENTITY).unwrap();
+        let beginning = self.beginning(at);
+        let opened = store::open_on(medium, &self.options, Run::Inline, beginning).unwrap();
+        self.brokers[at].opened += 1;
         if opened.repair.is_some() {
             self.count("torn round cut off");
         }
@@ -64,6 +97,7 @@ impl World {
         let reader = opened.log.reader();
         let sync = Sync::Every(Duration::from_millis(300));
         let commits = CommitLoop::new(machine, opened.log, sync).with_stream(Box::new(end));
+        let commits = commits.keeping(self.keep_bytes);
         let broker = &mut self.brokers[at];
         broker.processes += 1;
         broker.is_stopped = false;
@@ -99,7 +133,10 @@ impl World {
         }
         for from in std::mem::take(&mut process.loads) {
             let result = process.reader.read(from);
-            let result = result.map_err(|error| panic!("{from} cannot be read: {error}"));
+            let result = result.map_err(|error| match error {
+                store::Error::Trimmed(oldest) => LoadError::Trimmed(oldest),
+                other => panic!("{from} cannot be read: {other}"),
+            });
             let loaded = Input::Loaded { from, result };
             process.commits.step(now, loaded).unwrap();
         }
@@ -107,6 +144,11 @@ impl World {
         process.commits.rest().unwrap();
         let halt = process.commits.halt().cloned();
         process.loads = ready.loads;
+        if let Some(Halt::LeftBehind { .. }) = halt {
+            assert!(ready.sends.is_empty(), "it delivers more");
+            self.count("left behind");
+            return self.lose(at);
+        }
         if let Some(halt) = halt {
             let requests = process.stream.take();
             assert!(self.is_evil, "broker {at} stops: {halt:?}");
@@ -147,9 +189,11 @@ impl World {
 
     pub(super) fn kill(&mut self, at: usize, with_power: bool) {
         let broker = &mut self.brokers[at];
-        if broker.process.take().is_none() {
+        let Some(process) = broker.process.take() else {
             return;
-        }
+        };
+        let wanted = process.commits.machine().wanted_snapshot();
+        let is_half_written = wanted.is_some_and(|(_, _, parts)| parts > 0);
         broker.disk = if with_power {
             let seed = self.dice.next();
             let leaves = [Leaves::Nothing, Leaves::Everything, Leaves::Some(seed)];
@@ -158,5 +202,8 @@ impl World {
             broker.disk.after_kill()
         };
         self.later(1_000, 15_000_000, Happening::Starts(at));
+        if is_half_written {
+            self.count("broker killed while a snapshot was half written");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What passes between brokers, stream and clients in such a world.
 
 use orden::core::Time;
-use orden::stream::StreamEvent;
+use orden::stream::{Shelf, StreamEvent};
 use orden::wire::Position;
 
 use super::client::Wish;
@@ -14,7 +14,10 @@ impl World {
             return self.count("request cut off");
         }
         match request {
-            Request::Append(tag, record) => {
+            Request::Append(tag, place, record) => {
+                if place == Shelf::Snapshot {
+                    self.count("part of a snapshot appended");
+                }
                 let fate = self.engine.draw_fate();
                 self.count(name_of(fate));
                 let happening = Happening::Appends {
@@ -29,6 +32,10 @@ impl World {
             Request::Fetch(from, most) => {
                 self.count("hole fetched");
                 self.later(100, 3_000, Happening::Fetches(broker, process, from, most));
+            }
+            Request::Purge(below) => {
+                self.count("stream purged");
+                self.later(100, 3_000, Happening::Purges(below));
             }
             Request::ReadAgain(at) => {
                 self.count("read again");

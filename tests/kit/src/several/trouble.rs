@@ -1,5 +1,7 @@
 //! What goes wrong in such a world, and that it ends.
 
+use orden::core::Time;
+
 use super::{Happening, World};
 
 impl World {
@@ -9,7 +11,7 @@ impl World {
         }
         self.later(200_000, 6_000_000, Happening::Trouble);
         let broker = self.dice.index(self.brokers.len());
-        match self.dice.below(5) {
+        match self.dice.below(7) {
             0 => {
                 self.count("broker killed");
                 self.kill(broker, false);
@@ -23,10 +25,21 @@ impl World {
                 self.happen(Happening::Leader(false));
                 self.later(500_000, 9_000_000, Happening::Leader(true));
             }
-            3 => {
+            // One without a journal would have to believe what it reads.
+            3 if self.brokers.len() > 1 && !self.is_evil => {
+                self.count("machine lost");
+                self.lose(broker);
+            }
+            4 => {
                 self.count("broker stopped for a while");
                 self.brokers[broker].is_stopped = true;
                 self.later(500_000, 20_000_000, Happening::Continues(broker));
+            }
+            5 => {
+                self.count("client stopped for a while");
+                let client = self.dice.index(self.clients.len());
+                let until = self.now + 1_000_000 + self.dice.below(15_000_000);
+                self.clients[client].sleeps(Time(until));
             }
             _ => {
                 self.count("broker cut off");
