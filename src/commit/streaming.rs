@@ -12,8 +12,8 @@ use crate::wire::{Position, stream_record};
 pub(super) struct Comparing {
     position: Position,
     checksum: u32,
-    /// Whether it was not there when it was asked for.
-    is_gone: bool,
+    /// Looks at the extent since it was not there when it was asked for.
+    gone: Option<u32>,
 }
 
 /// A stream, and how far it is read.
@@ -29,16 +29,19 @@ pub(super) struct Streaming {
     pub(super) is_full: bool,
     /// The first record that the engine keeps, as far as is known.
     pub(super) first: Position,
-    /// The record that is due and was not found, though there are later ones; and whether the
-    /// extent was looked up since. It may have been removed behind a snapshot, or have come between
+    /// The record that is due and was not found, though there are later ones; and how often
+    /// the extent was looked up since. It may have been removed behind a snapshot, or have come between
     /// two questions: only one that is missing again is lost.
-    missing: Option<(Position, bool)>,
+    missing: Option<(Position, u32)>,
     /// Keep at least so many bytes of records; `None`: all.
     pub(super) keep_bytes: Option<u64>,
     /// When it was last asked to let go of records.
     pub(super) purged: Option<Time>,
 }
 
+/// A record that is not there counts as lost after so many looks at the extent: one may be from
+/// before it was removed behind a snapshot.
+const LOOKS: u32 = 2;
 /// How often the engine is asked to let go of the same records.
 const PURGE_AGAIN: Duration = Duration::from_secs(10);
 
@@ -66,8 +69,11 @@ impl Streaming {
         if applied.next() < self.first {
             return Some(StreamNews::LeftBehind(self.first));
         }
-        if let Some((missing, is_looked_up)) = &mut self.missing {
-            *is_looked_up = true;
+        if let Some(looks) = self.comparing.as_mut().and_then(|it| it.gone.as_mut()) {
+            *looks += 1;
+        }
+        if let Some((missing, looks)) = &mut self.missing {
+            *looks += 1;
             if *missing != applied.next() {
                 self.missing = None;
             }
@@ -77,12 +83,13 @@ impl Streaming {
 
     /// The record that is due was not found, though there are later ones.
     pub(super) fn misses(&mut self, position: Position) -> Option<StreamNews> {
-        if self.missing == Some((position, true)) {
+        let is_it = |(missing, looks): (Position, u32)| missing == position && looks >= LOOKS;
+        if self.missing.is_some_and(is_it) {
             return Some(StreamNews::Broken(format!(
                 "the stream has later records, but none at position {position}"
             )));
         }
-        self.missing.get_or_insert((position, false));
+        self.missing.get_or_insert((position, 0));
         None
     }
 
@@ -106,7 +113,7 @@ impl Streaming {
         self.comparing = Some(Comparing {
             position: applied,
             checksum,
-            is_gone: false,
+            gone: None,
         });
         self.stream.read_again(applied);
         None
@@ -130,8 +137,8 @@ impl Streaming {
             .filter(|it| it.position == position)?;
         let checksum = comparing.checksum;
         let found = record.map(|record| stream_record::checksum(&record));
-        if found.is_none() && !std::mem::replace(&mut comparing.is_gone, true) {
-            return None; // perhaps it was removed behind a snapshot: the next look says so
+        if found.is_none() && *comparing.gone.get_or_insert(0) < LOOKS {
+            return None; // perhaps it was removed behind a snapshot: a look says so
         }
         if found == Some(checksum) || position < self.first {
             self.comparing = None;
