@@ -30,7 +30,8 @@ pub(super) struct Streaming {
     /// The first record that the engine keeps, as far as is known.
     pub(super) first: Position,
     /// The record that is due and was not found, though there are later ones; and how often
-    /// the extent was looked up since. It may have been removed behind a snapshot, or have come between
+    /// the extent was looked up since. It may have been removed behind a snapshot, or have come
+    /// between
     /// two questions: only one that is missing again is lost.
     missing: Option<(Position, u32)>,
     /// Keep at least so many bytes of records; `None`: all.
