@@ -255,3 +255,55 @@ impl Published {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::order::{Recovered, Rules, Seat};
+    use crate::wire::{Dialect, LogId};
+
+    #[test]
+    fn a_name_and_a_message_may_be_as_long_as_the_rules_say() {
+        let rules = Rules {
+            message_bytes: 5,
+            publish_window: 10,
+            name_bytes: 3,
+            members: 2,
+        };
+        let mut order = Order::resume(Recovered::nothing(LogId(1), 1), rules);
+        let sit = |order: &mut Order, name: &str| {
+            let sit = Sit {
+                seat: Seat::default(),
+                name: &Name::new(name.as_bytes()).unwrap(),
+                dialect: Dialect::Binary,
+                delimited: false,
+                start: None,
+                transient: false,
+                life: 0,
+                attempt: 0,
+                key: None,
+                owned: false,
+            };
+            match order.apply(0, Command::Sit(sit)) {
+                Outcome::Seated { member, .. } => Some(member),
+                _ => None,
+            }
+        };
+        assert_eq!(sit(&mut order, "anna"), None);
+        let ana = sit(&mut order, "ana").unwrap();
+        let mut say = |payload| {
+            let said = order.apply(
+                0,
+                Command::Say {
+                    member: ana,
+                    payload,
+                },
+            );
+            matches!(said, Outcome::Said { result: Ok(_), .. })
+        };
+        assert!(say(b"12345"));
+        assert!(!say(b"123456"));
+        assert!(sit(&mut order, "bob").is_some());
+        assert!(sit(&mut order, "eva").is_none(), "two members at most");
+    }
+}

@@ -65,3 +65,27 @@ impl Seating {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hello_comes_too_late_only_after_a_later_one_of_its_process() {
+        let seating = Seating {
+            life: 7,
+            attempt: 3,
+            ..Seating::default()
+        };
+        for (life, attempt, is_late) in [
+            (7, 2, true),
+            (7, 3, false),
+            (7, 4, false),
+            (8, 1, false),
+            (0, 0, false),
+        ] {
+            assert_eq!(seating.is_newer_than(life, attempt), is_late);
+        }
+        assert!(!Seating::default().is_newer_than(0, 0));
+    }
+}

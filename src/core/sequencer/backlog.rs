@@ -211,3 +211,54 @@ impl Found<'_> {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::order::OpenBatch;
+    use crate::wire::record::{Flags, Record};
+    use crate::wire::{ClientSequence, Epoch, LogId};
+
+    fn chunk(first: u64) -> Chunk {
+        let mut batch = OpenBatch::new(OrderNumber(first));
+        batch.push(Record {
+            order: OrderNumber(0),
+            client_sequence: ClientSequence::NONE,
+            time: 0,
+            flags: Flags::default(),
+            sender: b"ana",
+            payload: b"text",
+        });
+        batch.seal(LogId(1), Epoch(1)).unwrap()
+    }
+
+    /// A backlog whose tail may have three chunks, and had four.
+    fn full() -> Backlog {
+        let limits = Limits {
+            tail_bytes: 3 * (chunk(0).bytes().len() + ENTRY_OVERHEAD),
+            ..Limits::default()
+        };
+        let mut backlog = Backlog::new(OrderNumber(0), &limits);
+        for first in 0..4 {
+            backlog.push(chunk(first));
+        }
+        backlog
+    }
+
+    #[test]
+    fn the_tail_has_as_many_bytes_as_it_may() {
+        let mut backlog = full();
+        assert!(backlog.find(OrderNumber(0)).is_none());
+        assert!(backlog.find(OrderNumber(1)).is_some());
+        assert_eq!(backlog.tail.bytes, backlog.tail.most_bytes);
+    }
+
+    #[test]
+    fn what_is_joined_is_counted_once() {
+        let mut backlog = full();
+        backlog.join(OrderNumber(2), usize::MAX);
+        assert_eq!(backlog.tail.entries.len(), 2);
+        let held: usize = backlog.tail.entries.iter().map(|entry| entry.bytes).sum();
+        assert_eq!(backlog.tail.bytes, held);
+    }
+}

@@ -266,3 +266,43 @@ impl Sequencer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Now;
+    use crate::core::order::Recovered;
+    use crate::core::sequencer::Limits;
+    use crate::wire::LogId;
+
+    #[test]
+    fn what_waits_for_a_seat_is_counted_until_it_is_dropped() {
+        let (now, log) = (Now::default(), Recovered::nothing(LogId(1), 1));
+        let name = Name::new(b"madrid").unwrap();
+        let machine = Sequencer::new(now, Limits::default(), log, [0; 32]);
+        let mut machine = machine.among(now, name.clone(), None);
+        let seat = machine.next_seat();
+        machine.sitting.push(Sitting {
+            seat,
+            name,
+            route: Route {
+                transport: Transport::Tcp,
+                id: b"ana".as_slice().into(),
+                delimited: false,
+                connection: 0,
+            },
+            dialect: Dialect::Raw,
+            start: Start::Now,
+            receives: true,
+            held: Vec::new(),
+        });
+        let held = |machine: &Sequencer| machine.among.as_ref().unwrap().held_bytes;
+        for count in 1..=3 {
+            machine.hold(0, Held::Bytes(vec![0; 10]));
+            assert_eq!(held(&machine), count * Held::Bytes(vec![0; 10]).len());
+        }
+        let sitting = machine.sitting.swap_remove(0);
+        machine.forget_held(&sitting);
+        assert_eq!(held(&machine), 0);
+    }
+}
