@@ -74,8 +74,6 @@ mutants! {
     KickForGood,
     /// M27: a broker that goes out of service waits for nobody.
     DrainAtOnce,
-    /// M36: a snapshot of several brokers' state leaves out who they are.
-    ForgetWriters,
     /// M28: a broker that goes out of service still takes new members.
     JoinWhileDraining,
 }

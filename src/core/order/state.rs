@@ -2,7 +2,7 @@
 //! begins with, and the same at all brokers that have applied the same.
 
 use super::journal::encode_snapshot;
-use super::{Member, Mutant, Order, Rules};
+use super::{Member, Order, Rules};
 use crate::wire::position_mark::{PositionMark, SnapshotsEntry};
 use crate::wire::stream_record::{self, Founding};
 use crate::wire::{Position, Writer};
@@ -89,9 +89,6 @@ impl Order {
         let cluster = self.cluster.as_ref()?;
         let mut mark = cluster.mark();
         mark.epoch = self.epoch();
-        if Mutant::ForgetWriters.lives() {
-            mark.brokers.clear();
-        }
         let mut seats: Vec<_> = (self.members())
             .filter_map(|(_, member)| Member::seat_entry(member))
             .collect();
