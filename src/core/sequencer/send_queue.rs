@@ -146,11 +146,11 @@ impl SendQueue {
 
     /// Takes all copies of what is acknowledged for read.
     fn forget_copies(&mut self, floor: OrderNumber) {
-        let (fresh_from, handed) = (self.fresh_from, std::mem::take(&mut self.handed));
-        for frame in handed {
+        let fresh_from = self.fresh_from;
+        // In place: an ACK comes with every message of a fixed dialect.
+        self.handed.retain(|frame| {
             if frame.foreign || frame.end > floor {
-                self.handed.push_back(frame);
-                continue;
+                return true;
             }
             self.bytes -= frame.bytes;
             self.frames -= frame.frames;
@@ -158,7 +158,8 @@ impl SendQueue {
                 self.fresh -= 1;
                 self.fresh_bytes -= frame.bytes;
             }
-        }
+            false
+        });
     }
 
     /// Sending goes back: what was handed over is perhaps lost, and perhaps still queued.
