@@ -49,7 +49,7 @@ class Client:
         for option, value in self.options.items():
             setattr(self.socket, option, value)
         self.socket.connect(self.addresses[self.attempt % len(self.addresses)])
-        self.attempt, self.hellos = self.attempt + 1, 0
+        self.attempt, self.hellos, self.window = self.attempt + 1, 0, 0  # until it is welcome
         self.hello()
 
     def send(self, kind, options=0, layout="", *fields, rest=b""):

@@ -4,13 +4,11 @@
 //! `ORDEN_CRASH_ROUNDS` says how many kills there are; `docs/journal.md` has the command and what
 //! came out.
 
-mod crew;
-
-use crate::crash::crew::{Crew, MOST_A_ROUND};
 use orden_kit::checker::check;
 use orden_kit::checker::history::Event;
 use orden_kit::checker::outcome::Outcome;
 use orden_kit::clock::{now_us, since_ms};
+use orden_kit::crew::{Crew, MOST_A_ROUND};
 use orden_kit::programs::broker::Broker;
 use orden_kit::random::Random;
 use orden_kit::whole_log;
@@ -47,7 +45,7 @@ fn nothing_is_lost_however_often_the_broker_is_killed() {
     let (seed, mut random) = Random::from_environment();
     let rounds = rounds();
     let mut broker = Broker::start(&FLAGS);
-    let mut crew = Crew::join(broker.endpoint(), random.next());
+    let mut crew = Crew::join(&[broker.endpoint()], random.next());
     crew.history.note(Event::BrokerStart {
         epoch: 1,
         next: next_order(&broker),

@@ -129,6 +129,11 @@ impl Program {
         }
     }
 
+    /// The same, if it has printed one.
+    pub fn line_now(&self) -> Option<String> {
+        self.lines.try_recv().ok()
+    }
+
     /// No line of its standard output is read any more, after the next.
     pub fn close_output(&mut self) {
         self.lines = channel().1;

@@ -36,7 +36,7 @@ impl NatsServers {
 
     /// The same with these lines in their files.
     pub fn with(count: usize, lines: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let ports = free_ports(3 * count);
         let routes: Vec<_> = (0..count)
             .map(|at| format!("nats://127.0.0.1:{}", ports[3 * at + 2]))
@@ -154,6 +154,13 @@ impl NatsServers {
             poll(know_each_other, "a cluster of NATS servers");
         }
     }
+}
+
+/// In memory, where there is any to be had as files: a killed server loses nothing of it, and on a
+/// busy disk every message of every test would wait for three syncs.
+fn directory() -> TempDir {
+    let in_memory = tempfile::tempdir_in("/dev/shm");
+    in_memory.unwrap_or_else(|_| tempfile::tempdir().expect("a directory for temporary files"))
 }
 
 /// Ports that nothing listens on at the moment.

@@ -109,11 +109,17 @@ fn run(command: &mut Command, hint: &str) {
 
 /// Starts tests/peers/`file`.
 pub fn start(file: &str, arguments: &[&str]) -> Program {
+    start_with(file, arguments, &[])
+}
+
+/// The same, with this in its environment.
+pub fn start_with(file: &str, arguments: &[&str], environment: &[(&str, &Path)]) -> Program {
     let script = root().join("tests/peers");
     let mut command = Command::new(interpreter());
     command
         .arg(script.join(file))
         .args(arguments)
+        .envs(environment.iter().copied())
         .env("PYTHONDONTWRITEBYTECODE", "1");
     Program::start(file, &mut command)
 }

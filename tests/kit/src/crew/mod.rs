@@ -1,22 +1,29 @@
 //! Four publishers and four subscribers, of which one speaks binary and one JSON, in one thread:
 //! so the history has everything in the order in which it was said and seen.
 
+mod fixed;
+mod scripted;
+
+use std::mem::take;
 use std::time::Duration;
 
 use orden::client::{Clock, Connection, Context, connection};
 use orden::core::participant::{Event as Told, Limits, Settings};
+use orden::net::Address;
+use orden::wire::reply::Code;
 use orden::wire::sessions::SequenceRun;
 use orden::wire::{Dialect, Name};
 
-use orden_kit::checker::history::{Digest, Event, Form, History, Message};
-use orden_kit::clock::now_us;
-use orden_kit::dealer::Dealer;
-use orden_kit::poll;
-use orden_kit::programs::broker::Broker;
-use orden_kit::random::Random;
+use self::fixed::Fixed;
+use self::scripted::Scripted;
+use crate::checker::history::{Digest, Event, History, Message};
+use crate::clock::now_us;
+use crate::poll;
+use crate::programs::broker::Broker;
+use crate::random::Random;
 
 /// What is confirmed before a kill, at most.
-pub(crate) const MOST_A_ROUND: u64 = 1_000;
+pub const MOST_A_ROUND: u64 = 1_000;
 /// What a publisher says while the others come back.
 const MEANWHILE: u64 = 50;
 /// What a publisher has unconfirmed at a time.
@@ -24,12 +31,13 @@ const IN_FLIGHT: u64 = 64;
 const ROUND: Duration = Duration::from_millis(2);
 
 /// Everybody, and what they have seen.
-pub(crate) struct Crew {
+pub struct Crew {
     clock: Clock,
     natives: Vec<Native>,
     fixed: Vec<Fixed>,
+    scripted: Vec<Scripted>,
     random: Random,
-    pub(crate) history: History,
+    pub history: History,
 }
 
 /// A native member: it publishes, or it receives.
@@ -46,23 +54,22 @@ struct Native {
     next: u64,
 }
 
-/// A member of a fixed dialect, which knows of no session: what it is given again it has to have
-/// seen like that before.
-struct Fixed {
-    name: &'static str,
-    dealer: Dealer,
-    first: u64,
-    seen: Vec<Digest>,
-}
-
 impl Crew {
-    pub(crate) fn join(endpoint: &str, seed: u64) -> Self {
-        let (context, address) = (Context::new(), endpoint.parse().expect("an endpoint"));
+    /// Native members that know these brokers, each another one first, and fixed ones that know
+    /// one each.
+    pub fn join(endpoints: &[&str], seed: u64) -> Self {
+        let context = Context::new();
+        let addresses = endpoints
+            .iter()
+            .map(|one| one.parse().expect("an endpoint"));
+        let mut addresses: Vec<Address> = addresses.collect();
         let mut history = History::default();
         let mut native = |name: String, publishes: bool| {
             let mut settings = Settings::new(Name::new(name.as_bytes()).expect("a name"));
             settings.receive = !publishes;
-            let connection = Connection::open(&context, &address, settings, impatient());
+            addresses.rotate_left(1);
+            let connection =
+                Connection::open_with(&context, &addresses, None, settings, impatient());
             history.note(begins(&name));
             Native {
                 name,
@@ -81,14 +88,20 @@ impl Crew {
         let subscribers = (0..2).map(|index| native(format!("s{index}"), false));
         let natives = publishers.into_iter().chain(subscribers).collect();
         let fixed = [("binary", Dialect::Binary), ("json", Dialect::Json)];
-        let fixed = fixed.map(|(name, dialect)| {
-            history.note(begins(name));
-            Fixed::join(endpoint, name, dialect)
-        });
+        let at = endpoints.iter().cycle();
+        let fixed = fixed
+            .into_iter()
+            .zip(at)
+            .map(|((name, dialect), endpoint)| {
+                history.note(begins(name));
+                Fixed::join(endpoint, name, dialect)
+            });
+        let fixed = fixed.collect();
         Self {
             clock: Clock::start(),
             natives,
-            fixed: fixed.into(),
+            fixed,
+            scripted: Vec::new(),
             random: Random::new(seed),
             history,
         }
@@ -103,17 +116,41 @@ impl Crew {
         for fixed in &mut self.fixed {
             fixed.turn(&mut self.history);
         }
+        for scripted in &mut self.scripted {
+            scripted.turn(&mut self.history);
+        }
+    }
+
+    /// A program of tests/peers joins, in Python, by the package or by the client of
+    /// docs/protocol.md.
+    pub fn join_script(&mut self, client: &str, name: &'static str, endpoints: &[&str]) {
+        self.history.note(begins(name));
+        self.scripted.push(Scripted::start(client, name, endpoints));
     }
 
     /// Says nothing yet, and waits until everybody is a member: whoever comes later begins with
     /// what is said then, and waits for it.
-    pub(crate) fn turn_until_joined(&mut self, broker: &Broker) {
-        let everybody = self.natives.len() + self.fixed.len();
+    pub fn turn_until_joined(&mut self, broker: &Broker) {
+        let everybody = self.natives.len() + self.fixed.len() + self.scripted.len();
         let is_joined = |crew: &mut Self| {
             crew.turn();
-            (broker.status().members.len() == everybody).then_some(())
+            (broker.status().members.len() >= everybody).then_some(())
         };
         poll(|| is_joined(self), "everybody's join");
+    }
+
+    /// The number after the last that any native member was given.
+    pub fn furthest(&self) -> u64 {
+        let next = self.natives.iter().map(|native| native.next);
+        next.max().unwrap_or(0)
+    }
+
+    /// Publishes until each native member is served at a broker that serves, as
+    /// [`turn_until_well`](Self::turn_until_well) but for those who cannot go elsewhere.
+    pub fn turn_until_natives_are_well(&mut self, next: u64) {
+        let (fixed, scripted) = (take(&mut self.fixed), take(&mut self.scripted));
+        self.turn_until_well(next);
+        (self.fixed, self.scripted) = (fixed, scripted);
     }
 
     fn confirmed(&self) -> u64 {
@@ -127,7 +164,7 @@ impl Crew {
     }
 
     /// Publishes until so many more messages are confirmed; there are others on their way then.
-    pub(crate) fn turn_until_confirmed(&mut self, more: u64) {
+    pub fn turn_until_confirmed(&mut self, more: u64) {
         let enough = self.confirmed() + more;
         self.let_publish(MOST_A_ROUND);
         let is_enough = |crew: &mut Self| {
@@ -138,7 +175,7 @@ impl Crew {
     }
 
     /// Goes on for so many microseconds.
-    pub(crate) fn turn_for(&mut self, us: u64) {
+    pub fn turn_for(&mut self, us: u64) {
         let over = now_us() + us;
         while now_us() < over {
             self.turn();
@@ -146,7 +183,7 @@ impl Crew {
     }
 
     /// How many messages are said and not confirmed.
-    pub(crate) fn in_flight(&self) -> u64 {
+    pub fn in_flight(&self) -> u64 {
         let sent: u64 = self.natives.iter().map(|native| native.sent).sum();
         sent - self.confirmed()
     }
@@ -154,7 +191,7 @@ impl Crew {
     /// Publishes until each publisher has had something confirmed that it has said from now on,
     /// and each subscriber was given something that was ordered from `next` on; says when that
     /// was so of the native ones.
-    pub(crate) fn turn_until_well(&mut self, next: u64) -> u64 {
+    pub fn turn_until_well(&mut self, next: u64) -> u64 {
         self.let_publish(MEANWHILE);
         let sent: Vec<_> = self.natives.iter().map(|native| native.sent).collect();
         let is_well = |(native, sent): (&Native, &u64)| {
@@ -171,20 +208,24 @@ impl Crew {
                 natives_well_at = Some(now_us());
             }
             let fixed = self.fixed.iter().all(|fixed| fixed.next() > next);
-            natives_well_at.filter(|_| fixed)
+            let scripted = self.scripted.iter().all(|one| one.next() > next);
+            natives_well_at.filter(|_| fixed && scripted)
         };
         poll(&mut all_well_at, "everybody's recovery")
     }
 
     /// Says nothing more, and waits until everything is confirmed and seen.
-    pub(crate) fn turn_until_done(&mut self, broker: &Broker) {
+    pub fn turn_until_done(&mut self, broker: &Broker) {
         self.let_publish(0);
+        for scripted in &mut self.scripted {
+            scripted.set_quiet();
+        }
         let is_confirmed = |crew: &mut Self| {
             crew.turn();
             let mut natives = crew.natives.iter();
-            natives
-                .all(|native| native.confirmed == native.sent)
-                .then_some(())
+            let natives = natives.all(|native| native.confirmed == native.sent);
+            let scripted = crew.scripted.iter().all(Scripted::is_done);
+            (natives && scripted).then_some(())
         };
         poll(|| is_confirmed(self), "the last confirmation");
         let next = broker.status().next;
@@ -193,17 +234,19 @@ impl Crew {
             let mut natives = crew.natives.iter();
             let natives = natives.all(|native| native.publishes || native.next == next);
             let fixed = crew.fixed.iter().all(|fixed| fixed.next() == next);
-            (natives && fixed).then_some(())
+            let scripted = crew.scripted.iter().all(|one| one.next() == next);
+            (natives && fixed && scripted).then_some(())
         };
         poll(|| is_seen(self), "the last delivery");
     }
 
     /// Notes that everybody is there to the end.
-    pub(crate) fn settle(&mut self) {
+    pub fn settle(&mut self) {
         let natives = self.natives.iter();
         let natives = natives.map(|native| (native.name.clone(), !native.publishes));
         let fixed = self.fixed.iter().map(|fixed| (fixed.name.to_owned(), true));
-        for (who, receives) in natives.chain(fixed) {
+        let scripted = self.scripted.iter().map(|one| (one.name.to_owned(), true));
+        for (who, receives) in natives.chain(fixed).chain(scripted) {
             self.history.note(Event::Settled { who, receives });
         }
     }
@@ -271,7 +314,13 @@ impl Native {
                     }
                 }
                 Told::Confirmed(run) => self.confirm(run, history),
-                Told::Away | Told::Unreachable(_) => {}
+                // It goes elsewhere, if there is another one.
+                Told::Away
+                | Told::Unreachable(_)
+                | Told::Refused {
+                    code: Code::Closing,
+                    ..
+                } => {}
                 told => panic!("{}: {told:?}", self.name),
             }
         }
@@ -285,53 +334,6 @@ impl Native {
                 sequence: self.confirmed,
                 order: run.order.0 + step,
             });
-        }
-    }
-}
-
-impl Fixed {
-    fn join(endpoint: &str, name: &'static str, dialect: Dialect) -> Self {
-        let mut dealer = Dealer::connect(endpoint, name);
-        dealer.speak(dialect);
-        dealer.ack_nothing();
-        Self {
-            name,
-            dealer,
-            first: 0,
-            seen: Vec::new(),
-        }
-    }
-
-    /// The next number that it waits for; 0 before the first.
-    fn next(&self) -> u64 {
-        self.first + self.seen.len() as u64
-    }
-
-    fn turn(&mut self, history: &mut History) {
-        let mut news = false;
-        while let Some(heard) = self.dealer.hear_now() {
-            news = true;
-            let message = Message::of_text(heard.order, &heard.payload, Form::Exact);
-            if self.seen.is_empty() {
-                self.first = message.order;
-            }
-            let at = message
-                .order
-                .checked_sub(self.first)
-                .expect("it goes on, not back");
-            let at = usize::try_from(at).expect("it fits");
-            match self.seen.get(at) {
-                Some(before) => assert_eq!(*before, message.digest, "{at} has changed"),
-                None if at > self.seen.len() => {}
-                None => {
-                    self.seen.push(message.digest);
-                    let who = self.name.to_owned();
-                    history.note(Event::Deliver { who, message });
-                }
-            }
-        }
-        if news {
-            self.dealer.ack(self.next() - 1);
         }
     }
 }
