@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use orden_kit::clock::pause;
-
-use crate::stage::{NAMES, Stage};
+use orden_kit::cluster::{NAMES, Stage};
 
 /// Each broker in turn, with members of all dialects and of both client libraries: those that know
 /// others are served again while it is down.

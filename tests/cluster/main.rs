@@ -3,4 +3,4 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod brokers;
-mod stage;
+mod replay;

@@ -22,6 +22,7 @@
 pub mod alone;
 pub mod checker;
 pub mod clock;
+pub mod cluster;
 pub mod crew;
 pub mod deadline;
 pub mod dealer;

@@ -36,8 +36,17 @@ pub struct Crew {
     natives: Vec<Native>,
     fixed: Vec<Fixed>,
     scripted: Vec<Scripted>,
+    silence: Silence,
     random: Random,
     pub history: History,
+}
+
+/// How long nothing was confirmed, at most, in microseconds.
+#[derive(Default)]
+struct Silence {
+    confirmed: u64,
+    since: u64,
+    longest: u64,
 }
 
 /// A native member: it publishes, or it receives.
@@ -102,6 +111,7 @@ impl Crew {
             natives,
             fixed,
             scripted: Vec::new(),
+            silence: Silence::default(),
             random: Random::new(seed),
             history,
         }
@@ -118,6 +128,11 @@ impl Crew {
         }
         for scripted in &mut self.scripted {
             scripted.turn(&mut self.history);
+        }
+        let (now, confirmed) = (now_us(), self.confirmed());
+        self.silence.longest = self.silence.longest.max(now - self.silence.since);
+        if confirmed > self.silence.confirmed {
+            (self.silence.confirmed, self.silence.since) = (confirmed, now);
         }
     }
 
@@ -172,6 +187,30 @@ impl Crew {
             (crew.confirmed() >= enough).then_some(())
         };
         poll(|| is_enough(self), "a confirmation");
+    }
+
+    /// From now on it is watched how long nothing is confirmed.
+    pub fn watch_silence(&mut self) {
+        let (confirmed, since) = (self.confirmed(), now_us());
+        self.silence = Silence {
+            confirmed,
+            since,
+            longest: 0,
+        };
+    }
+
+    /// For how many milliseconds nothing was confirmed at most.
+    pub fn silence_ms(&self) -> u64 {
+        self.silence.longest / 1_000
+    }
+
+    /// Everybody speaks, a little at a time, for so many microseconds.
+    pub fn speak_for(&mut self, us: u64) {
+        let over = now_us() + us;
+        while now_us() < over {
+            self.let_publish(2);
+            self.turn_for(10_000.min(us));
+        }
     }
 
     /// Goes on for so many microseconds.
@@ -316,6 +355,7 @@ impl Native {
                 Told::Confirmed(run) => self.confirm(run, history),
                 // It goes elsewhere, if there is another one.
                 Told::Away
+                | Told::NoSpace
                 | Told::Unreachable(_)
                 | Told::Refused {
                     code: Code::Closing,

@@ -103,6 +103,30 @@ impl NatsServers {
         program.kill();
     }
 
+    /// Has a server stop in good order, in which it hands over what it leads.
+    pub fn begin_to_stop(&self, at: usize) {
+        let program = self.servers[at].program.as_ref().expect("it runs");
+        program.signal(Signal::TERM);
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self, at: usize) -> bool {
+        let program = self.servers[at].program.as_mut();
+        program.is_some_and(Program::is_alive)
+    }
+
+    /// Waits until a server says that it has all that it should.
+    pub fn await_health(&self, at: usize) {
+        let monitor = self.servers[at].monitor;
+        let is_well = || get(monitor, "/healthz").filter(|page| page["status"] == "ok");
+        poll(is_well, "a healthy NATS server");
+    }
+
+    /// Where a server keeps its files.
+    pub fn store(&self, at: usize) -> PathBuf {
+        self.directory.path().join(format!("n{at}"))
+    }
+
     /// A server that does nothing until [`thaw`](Self::thaw).
     pub fn freeze(&self, at: usize) {
         let program = self.servers[at].program.as_ref().expect("it runs");

@@ -3,36 +3,40 @@
 use std::collections::BTreeMap;
 use std::thread::spawn;
 
-use orden_kit::checker::check;
-use orden_kit::checker::history::{Event, Form, Message};
-use orden_kit::checker::outcome::Outcome;
-use orden_kit::clock::{now_us, since_ms};
-use orden_kit::crew::Crew;
-use orden_kit::dealer::Heard;
-use orden_kit::plain::Plain;
-use orden_kit::programs::broker::{Broker, Stopped, command, run};
-use orden_kit::programs::nats::NatsServers;
-use orden_kit::random::Random;
-use orden_kit::whole_log;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::checker::check;
+use crate::checker::history::{Event, Form, Message};
+use crate::checker::outcome::Outcome;
+use crate::clock::{now_us, since_ms};
+use crate::crew::Crew;
+use crate::dealer::Heard;
+use crate::plain::Plain;
+use crate::poll;
+use crate::programs::broker::{Broker, Stopped, command, run};
+use crate::programs::nats::NatsServers;
+use crate::random::Random;
+use crate::whole_log;
 
 /// How many messages a peer of plain TCP listens to.
 const HEARD_PLAINLY: usize = 20;
 
-pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
+pub const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// A broker, or what is there while it does not run.
-pub(crate) enum Seat {
+pub enum Seat {
     Serves(Broker),
     Down(Stopped),
 }
 
-pub(crate) struct Stage {
-    pub(crate) random: Random,
-    pub(crate) seed: u64,
+pub struct Stage {
+    pub random: Random,
+    pub seed: u64,
     // What connects ends before what it connects to.
-    pub(crate) crew: Crew,
-    pub(crate) brokers: Vec<Option<Seat>>,
-    pub(crate) servers: NatsServers,
+    pub crew: Crew,
+    pub brokers: Vec<Option<Seat>>,
+    pub servers: NatsServers,
     table: BTreeMap<&'static str, Vec<Cost>>,
 }
 
@@ -41,10 +45,11 @@ pub(crate) struct Stage {
 struct Cost {
     at_stake: u64,
     recovery_ms: u64,
+    silence_ms: u64,
 }
 
 /// What every command is told of the servers.
-pub(crate) fn place(servers: &NatsServers) -> Vec<String> {
+pub fn place(servers: &NatsServers) -> Vec<String> {
     let monitors = servers.monitors().join(",");
     let urls = servers.urls().join(",");
     ["--cluster", &urls, "--stream-monitor", &monitors]
@@ -52,7 +57,7 @@ pub(crate) fn place(servers: &NatsServers) -> Vec<String> {
         .to_vec()
 }
 
-pub(crate) fn start(servers: &NatsServers, name: &str) -> Broker {
+pub fn start(servers: &NatsServers, name: &str) -> Broker {
     let place = place(servers);
     let mut flags: Vec<&str> = place.iter().map(String::as_str).collect();
     flags.extend(["--broker-name", name, "--tcp-address", "127.0.0.1:0"]);
@@ -60,7 +65,7 @@ pub(crate) fn start(servers: &NatsServers, name: &str) -> Broker {
     Broker::start(&flags)
 }
 
-pub(crate) fn create(servers: &NatsServers) {
+pub fn create(servers: &NatsServers) {
     let create = ["stream", "create", "--max-message-bytes", "70000"];
     let end = run(command().args(create).args(place(servers)));
     assert!(end.success(), "{}", end.complaint);
@@ -68,7 +73,7 @@ pub(crate) fn create(servers: &NatsServers) {
 
 impl Stage {
     /// Everything serves, and everybody has joined.
-    pub(crate) fn set() -> Self {
+    pub fn set() -> Self {
         let (seed, mut random) = Random::from_environment();
         let servers = NatsServers::start(3);
         create(&servers);
@@ -94,28 +99,32 @@ impl Stage {
     }
 
     /// A broker that serves.
-    pub(crate) fn broker(&self, at: usize) -> &Broker {
+    pub fn broker(&self, at: usize) -> &Broker {
         match &self.brokers[at] {
             Some(Seat::Serves(broker)) => broker,
             _ => panic!("{} does not serve", NAMES[at]),
         }
     }
 
-    pub(crate) fn kill_broker(&mut self, at: usize) {
+    pub fn kill_broker(&mut self, at: usize) {
         let Some(Seat::Serves(broker)) = self.brokers[at].take() else {
             panic!("{} does not serve", NAMES[at]);
         };
         self.brokers[at] = Some(Seat::Down(broker.kill()));
     }
 
-    pub(crate) fn stop_broker(&mut self, at: usize) {
+    pub fn thaw_broker(&self, at: usize) {
+        self.broker(at).program().signal(Signal::CONT);
+    }
+
+    pub fn stop_broker(&mut self, at: usize) {
         let Some(Seat::Serves(broker)) = self.brokers[at].take() else {
             panic!("{} does not serve", NAMES[at]);
         };
         self.brokers[at] = Some(Seat::Down(broker.finish()));
     }
 
-    pub(crate) fn start_broker(&mut self, at: usize) {
+    pub fn start_broker(&mut self, at: usize) {
         self.brokers[at] = match self.brokers[at].take() {
             Some(Seat::Down(stopped)) => Some(Seat::Serves(stopped.start())),
             seat => seat,
@@ -125,7 +134,7 @@ impl Stage {
     /// Lets a fault happen while everybody speaks, and waits until each publisher has had
     /// something confirmed that it said afterwards, and each member was given something later;
     /// notes and returns how many milliseconds that took.
-    pub(crate) fn fault(&mut self, what: &'static str, inject: impl FnOnce(&mut Self)) -> u64 {
+    pub fn fault(&mut self, what: &'static str, inject: impl FnOnce(&mut Self)) -> u64 {
         let some = self.random.below(300);
         self.crew.turn_until_confirmed(some);
         let at_stake = self.crew.in_flight();
@@ -133,25 +142,49 @@ impl Stage {
         self.crew.history.note(Event::Fault {
             what: what.to_owned(),
         });
+        self.crew.watch_silence();
         inject(self);
         let since = now_us();
         self.crew.turn_until_well(before);
         let recovery_ms = since_ms(since);
-        println!("{what}: {at_stake} at stake, well after {recovery_ms} ms");
+        let silence_ms = self.crew.silence_ms();
+        println!(
+            "{what}: {at_stake} at stake, well after {recovery_ms} ms, silence of {silence_ms} ms"
+        );
         self.note(what, at_stake, recovery_ms);
         recovery_ms
     }
 
+    /// Asks a NATS server for what must work.
+    pub fn ask(&self, subject: &str, body: &str) -> Value {
+        let answer = poll(|| self.servers.ask(subject, body), "an answer of JetStream");
+        assert!(answer["error"].is_null(), "{subject}: {answer}");
+        answer
+    }
+
+    /// Changes a field of the stream's configuration; returns what it was.
+    pub fn configure(&self, field: &str, value: Value) -> Value {
+        let mut config = self.ask("$JS.API.STREAM.INFO.orden_orden", "")["config"].clone();
+        let before = std::mem::replace(&mut config[field], value);
+        self.ask("$JS.API.STREAM.UPDATE.orden_orden", &config.to_string());
+        before
+    }
+
     /// `kill -9` of a broker; returns after how many milliseconds its native members, which know
     /// others, were served again.
-    pub(crate) fn kill_and_measure(&mut self, at: usize) -> u64 {
+    pub fn kill_and_measure(&mut self, at: usize) -> u64 {
         let some = self.random.below(300);
         self.crew.turn_until_confirmed(some);
         let (at_stake, before) = (self.crew.in_flight(), self.crew.furthest());
+        self.crew.watch_silence();
         self.kill_broker(at);
         let since = now_us();
         self.crew.turn_until_natives_are_well(before);
         let recovery_ms = since_ms(since);
+        println!(
+            "kill -9 of {}: served again after {recovery_ms} ms",
+            NAMES[at]
+        );
         self.note(
             "kill -9 of a broker, members go elsewhere",
             at_stake,
@@ -160,17 +193,33 @@ impl Stage {
         recovery_ms
     }
 
+    /// As `fault`, of something that takes its time: everybody goes on speaking meanwhile.
+    pub fn fault_for(
+        &mut self,
+        what: &'static str,
+        milliseconds: u64,
+        inject: impl FnOnce(&mut Self),
+        mend: impl FnOnce(&mut Self),
+    ) -> u64 {
+        self.fault(what, |stage| {
+            inject(stage);
+            stage.crew.speak_for(milliseconds * 1_000);
+            mend(stage);
+        })
+    }
+
     /// Notes what a fault has cost.
-    pub(crate) fn note(&mut self, what: &'static str, at_stake: u64, recovery_ms: u64) {
+    pub fn note(&mut self, what: &'static str, at_stake: u64, recovery_ms: u64) {
         let costs = self.table.entry(what).or_default();
         costs.push(Cost {
             at_stake,
             recovery_ms,
+            silence_ms: self.crew.silence_ms(),
         });
     }
 
     /// A peer of plain TCP, which is its connection and no more, sees what the others see.
-    pub(crate) fn hear_plainly(&mut self, at: usize) {
+    pub fn hear_plainly(&mut self, at: usize) {
         let mut plain = Plain::connect(self.broker(at).tcp_address());
         let heard = spawn(move || {
             let mut heard: Vec<Heard> = Vec::new();
@@ -193,7 +242,7 @@ impl Stage {
 
     /// Lets everybody finish, stops everything, and judges all deliveries of all brokers in one
     /// history, and the journals byte by byte.
-    pub(crate) fn finish(mut self) {
+    pub fn finish(mut self) {
         for at in 0..NAMES.len() {
             self.start_broker(at);
         }
@@ -214,6 +263,46 @@ impl Stage {
             self.stop_broker(at);
         }
         self.judge();
+    }
+
+    /// What must not be gone on with: every broker has to end with 2 and words, and nobody may
+    /// have been given a second history by then.
+    pub fn finish_in_halt(mut self, what: &'static str, inject: impl FnOnce(&mut Self)) {
+        self.crew.turn_until_confirmed(100);
+        let at_stake = self.crew.in_flight();
+        self.crew.history.note(Event::Fault {
+            what: what.to_owned(),
+        });
+        inject(&mut self);
+        let since = now_us();
+        let has_ended = |seat: &mut Option<Seat>| match seat {
+            Some(Seat::Serves(broker)) => !broker.is_alive(),
+            _ => true,
+        };
+        while !self.brokers.iter_mut().all(has_ended) {
+            assert!(
+                since_ms(since) < 60_000,
+                "seed {}: {what}: a broker goes on",
+                self.seed
+            );
+            self.crew.turn_for(10_000);
+        }
+        println!(
+            "{what}: {at_stake} at stake, all have stopped after {} ms",
+            since_ms(since)
+        );
+        for (name, seat) in NAMES.iter().zip(&mut self.brokers) {
+            if let Some(Seat::Serves(broker)) = seat.take() {
+                let (end, stopped) = broker.end();
+                let last = end.complaint.lines().last().unwrap_or_default();
+                println!("  {name} says: {last}");
+                assert_eq!(end.code(), Some(2), "{what}: {name}: {}", end.complaint);
+                *seat = Some(Seat::Down(stopped));
+            }
+        }
+        if let Err(violation) = check(self.crew.history.moments()) {
+            panic!("seed {}: {what}: {violation}", self.seed);
+        }
     }
 
     fn judge(&mut self) {
@@ -269,10 +358,11 @@ impl Stage {
             costs.sort_unstable_by_key(|cost| cost.recovery_ms);
             let (times, median) = (costs.len(), costs[costs.len() / 2].recovery_ms);
             let most = costs[times - 1].recovery_ms;
+            let silence = costs.iter().map(|cost| cost.silence_ms).max().unwrap_or(0);
             let at_stake: u64 = costs.iter().map(|cost| cost.at_stake).sum();
             println!(
-                "| {what} | {times} | {at_stake} | {lost} | {twice} | {reordered} | {median} / \
-                 {most} ms |"
+                "| {what} | {times} | {at_stake} | {lost} | {twice} | {reordered} \
+                 | {median} / {most} ms | {silence} ms |"
             );
         }
     }
