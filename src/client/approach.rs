@@ -118,6 +118,17 @@ impl Approach {
         }
     }
 
+    /// The connection is gone, and so is what served us over it: where there are others, they
+    /// are tried at once, however soon after the last loss. It cannot go round and round: what is
+    /// gone accepts no connection, and that is a failure.
+    pub(super) fn lost(&mut self, now: Time) {
+        if self.places.len() > 1 {
+            self.wait = FIRST;
+            self.failures = 0;
+        }
+        self.failed(now);
+    }
+
     /// There is no connection any more, or none could be made.
     pub(super) fn failed(&mut self, now: Time) {
         let was_up = self.up.take();
@@ -256,6 +267,14 @@ mod tests {
         }
         assert_eq!(approach.next(now), Step::Wait);
         assert!(approach.deadline().since(now) >= FIRST * 2);
+        // Brokers that have served us and are killed one soon after the other are.
+        for _ in 0..9 {
+            now = now.max(approach.deadline());
+            tried(&mut approach, now);
+            approach.up(now);
+            approach.lost(now);
+            assert_eq!(approach.deadline().max(now), now);
+        }
         // Where all fail, each gets more time.
         let mut most = Duration::ZERO;
         for _ in 0..40 {

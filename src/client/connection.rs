@@ -105,8 +105,14 @@ impl Connection {
                     self.link(now, Link::Up);
                 }
                 Some(LinkEvent::Down) if self.link == Link::Up => {
+                    let was_served = self.machine.is_member();
                     self.link(now, Link::Down);
-                    self.hang_up(now);
+                    self.close();
+                    if was_served {
+                        self.approach.lost(now);
+                    } else {
+                        self.approach.failed(now);
+                    }
                 }
                 Some(LinkEvent::Down) => self.fail(now, Obstacle::HungUp),
                 Some(LinkEvent::Failed(obstacle)) => self.fail(now, obstacle),
@@ -146,10 +152,14 @@ impl Connection {
     }
 
     fn hang_up(&mut self, now: Time) {
+        self.close();
+        self.approach.failed(now);
+    }
+
+    fn close(&mut self) {
         self.transport = None;
         self.link = Link::Down;
         self.unsent = None;
-        self.approach.failed(now);
     }
 
     /// The next frame of messages that are new, if one is here. Ask until there is none, or

@@ -242,6 +242,12 @@ impl Participant {
         self.phase == Phase::Unconnected
     }
 
+    /// Whether the session is open over the connection that there is.
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        matches!(self.phase, Phase::Member(_))
+    }
+
     /// Whether something should be sent before more is read.
     #[must_use]
     pub fn is_ack_due(&self) -> bool {

@@ -56,9 +56,14 @@ class Route:
         self._up_since = now
         self.has_been_up = True
 
-    def is_down(self, now: int) -> None:
-        """The connection is gone; of a single address, libzmq makes another."""
+    def is_down(self, now: int, *, was_served: bool) -> None:
+        """The connection is gone; of a single address, libzmq makes another.
+
+        What served us is gone with it: others are tried at once, however soon after the last loss.
+        """
         self._note_steady(now)
+        if was_served and len(self.endpoints) > 1:
+            self._tried, self._backoff = 0, BACKOFF
         self._up_since = None
         self.has_failed(now, Obstacle.NOBODY_THERE)
 

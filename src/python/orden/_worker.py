@@ -111,8 +111,9 @@ class Worker:
                 route.is_up(now)
             elif event is Link.DOWN:
                 self._unsent = None
+                was_served = machine.is_member()
                 machine.disconnected(now)
-                route.is_down(now)
+                route.is_down(now, was_served=was_served)
             else:
                 machine.unreachable(now, event)
                 route.has_failed(now, event)

@@ -350,6 +350,10 @@ class Conversation:
         """Whether there is no connection, or none that answers: its owner should make another."""
         return self.phase is Phase.UNCONNECTED
 
+    def is_member(self) -> bool:
+        """Whether the session is open over the connection that there is."""
+        return self.phase is Phase.MEMBER
+
     def is_ack_due(self) -> bool:
         """Whether an acknowledgement should be sent before more is read."""
         if self.phase is not Phase.MEMBER or self.session is None:
