@@ -68,8 +68,8 @@ mutants! {
     ForgetOldest,
     /// M24: a commit is reported that the log has not made.
     ReportUncommitted,
-    /// M25: a goodbye is answered before the position that it stands for is committed.
-    GoodbyeAtOnce,
+    /// M25: a goodbye is answered, and the position that it stands for is not written.
+    ForgetAtGoodbye,
     /// M26: a member whose connection an operator ends loses its session, too.
     KickForGood,
     /// M27: a broker that goes out of service waits for nobody.

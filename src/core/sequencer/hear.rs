@@ -102,18 +102,15 @@ impl Sequencer {
                 let session = self.sessions.get_mut(id);
                 session.marks.to_save = false;
                 let position = session.position(now);
-                self.decide(now, Command::Away(id, position));
+                if !Mutant::ForgetAtGoodbye.lives() {
+                    self.decide(now, Command::Away(id, position));
+                }
             }
         }
         if is_answered_later {
             return;
         }
-        let about = if Mutant::GoodbyeAtOnce.lives() {
-            About::Other
-        } else {
-            About::Done
-        };
-        self.answer(&route, goodbye.encode(), about);
+        self.answer(&route, goodbye.encode(), About::Done);
     }
 
     /// A peer of the binary or JSON dialect speaks; what is heard first makes it a member.

@@ -20,6 +20,8 @@ struct Door {
     connection: Option<String>,
     /// One past the highest number that it was sent.
     served: u64,
+    /// One past the highest number that it has acknowledged over its connection.
+    acked: u64,
     /// The highest that its floor may be; `None` if nothing is known yet.
     most: Option<u64>,
     floor: u64,
@@ -41,6 +43,7 @@ impl Doors {
                     door.most = door.most.max(door.highest);
                     door.may_fall = true;
                     door.connection = None;
+                    door.acked = 0;
                 }
             }
             Event::Hears {
@@ -75,7 +78,8 @@ impl Doors {
             }
             Event::Farewell { who } => {
                 let door = self.door(who);
-                door.farewell = Some(door.floor);
+                // Its last ACK may have come right before its goodbye.
+                door.farewell = Some(door.floor.max(door.acked));
             }
             Event::Gone { who } => {
                 self.doors.remove(who);
@@ -98,6 +102,7 @@ impl Door {
         match *said {
             Said::Hello { resume } => {
                 self.connection = Some(connection.to_owned());
+                self.acked = 0;
                 if let Some(resume) = resume {
                     self.farewell = None;
                     self.most = self.most.map(|_| resume);
@@ -110,6 +115,7 @@ impl Door {
                     .as_ref()
                     .is_some_and(|own| own != connection);
                 if !fenced && order < self.served.max(start) {
+                    self.acked = self.acked.max(order + 1);
                     // Where it begins is the broker's word, see `believe`.
                     self.most = self.most.map(|most| most.max(order + 1));
                 }

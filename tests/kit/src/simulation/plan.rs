@@ -237,7 +237,7 @@ fn faults(dice: &mut Dice) -> Faults {
         kill: sometimes(500, 300, 5_000),
         client_crash: sometimes(500, 300, 5_000),
         client_pause: sometimes(300, 500, 5_000),
-        goodbye: sometimes(300, 500, 5_000),
+        goodbye: sometimes(500, 300, 5_000),
         disk_full: sometimes(200, 1_000, 5_000),
         disk_error: sometimes(150, 1_000, 8_000),
         clock_set: sometimes(200, 500, 5_000),

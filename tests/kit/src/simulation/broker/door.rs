@@ -178,7 +178,7 @@ impl Door {
     }
 
     /// The name behind a connection, if it is an honest one's and not one that libzmq has made up.
-    fn who(&self, id: &[u8]) -> Option<String> {
+    pub(super) fn who(&self, id: &[u8]) -> Option<String> {
         let named = self.names.get(id).cloned();
         let who = named.or_else(|| (id.first() != Some(&0)).then(|| label(id)));
         who.filter(|who| !is_hostile(who))

@@ -5,11 +5,11 @@ mod arrival;
 mod died;
 mod door;
 mod operated;
+mod power_cut;
 mod serving;
 mod slow_log;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use orden::commit::Sync;
 use orden::core::{Limits, LoadError, Now, Sequencer, Time};
@@ -268,26 +268,6 @@ impl Broker {
         self.wall_ahead = self
             .dice
             .pick(&[0, 3_600_000_000, u64::MAX - 2 * WALL, u64::MAX - WALL]);
-    }
-
-    /// Whether everything that was told early enough would survive a power cut now. A log that is
-    /// synced when the system likes promises nothing.
-    pub(crate) fn judge_deadline(&self, told: &[(Time, u64)], now: Time) {
-        let Sync::Every(period) = self.sync else {
-            return;
-        };
-        // A sync may have begun right before, and take its time; then the next one.
-        let slack = Duration::from_micros(2 * self.sync_micros.1) + Duration::from_millis(1);
-        let early = told.iter().filter(|(at, _)| *at + period + slack < now);
-        let Some(end) = early.map(|(_, end)| *end).max() else {
-            return;
-        };
-        let cut = self.disk.after_power_cut(Leaves::Nothing);
-        let next = open_log(&cut, &self.options).unwrap().recovered.next.0;
-        assert!(
-            next >= end,
-            "Durability: told of {end} long ago, and {next} is left"
-        );
     }
 
     /// The log, as it lies on the disk.

@@ -213,9 +213,12 @@ impl Serving {
                 broker.crash_point(Sometimes::CrashAmidFanOut)?;
                 self.send(to, outgoing, stage);
             }
-            // What a goodbye stands for is seldom all that a crash could take.
-            for _ in 0..if is_farewell(outgoing) { 30 } else { 0 } {
-                broker.crash_point(Sometimes::CrashAfterFarewell)?;
+            if is_farewell(outgoing) {
+                self.judge_farewell(outgoing, broker);
+                // What a goodbye stands for is seldom all that a crash could take.
+                for _ in 0..30 {
+                    broker.crash_point(Sometimes::CrashAfterFarewell)?;
+                }
             }
         }
         for route in &ready.closes {
@@ -237,6 +240,14 @@ impl Serving {
         self.note_status(broker, stage);
         self.note_counters(stage);
         Ok(())
+    }
+
+    fn judge_farewell(&self, farewell: &Outgoing, broker: &Broker) {
+        for who in (farewell.to.iter()).filter_map(|to| self.door.who(&to.id)) {
+            let mut members = self.machine().status();
+            let member = members.find(|member| member.name.as_bytes() == who.as_bytes());
+            broker.judge_farewell(&who, member);
+        }
     }
 
     /// Hands frames to a socket; after one that it does not take, none.
