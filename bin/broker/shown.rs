@@ -80,6 +80,9 @@ fn members_and_log(status: &Value) -> String {
     if let Some(connections) = status["connections"].as_u64() {
         line("connections", connections.to_string());
     }
+    if let Some(what) = stream(status) {
+        line("stream", what);
+    }
     if let Some(log) = status["log"].as_object() {
         let of = |name: &str| log.get(name).and_then(Value::as_u64).unwrap_or_default();
         let full = if log.get("full") == Some(&Value::Bool(true)) {
@@ -105,6 +108,24 @@ fn members_and_log(status: &Value) -> String {
         line("refused", reasons.collect::<Vec<_>>().join(", "));
     }
     out
+}
+
+/// What there is only of several brokers.
+fn stream(status: &Value) -> Option<String> {
+    let stream = status["stream"].as_object()?;
+    let brokers = status["brokers"].as_array()?.iter();
+    let names = brokers.filter_map(Value::as_str);
+    let names: Vec<_> = names
+        .map(|name| Escaped::text(name.as_bytes()).to_string())
+        .collect();
+    let obstacle = stream.get("obstacle").and_then(Value::as_str);
+    let obstacle = obstacle.map_or(String::new(), |it| format!("; not ready: {it}"));
+    Some(format!(
+        "position {}, {} records behind; brokers {}{obstacle}",
+        status["position"],
+        stream["behind"],
+        names.join(", "),
+    ))
 }
 
 /// Members, a line each.

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use serde::Serialize;
 
+use crate::commit::{Obstacle, Standing};
 use crate::core::MemberStatus;
 use crate::store::Histogram;
 use crate::wire::{Dialect, Name, OrderNumber};
@@ -54,6 +55,15 @@ pub struct Status {
     pub sync: Option<Distribution>,
     /// How many messages batches had.
     pub batch: Distribution,
+    /// Of several brokers: the position of the last record of the stream that was applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+    /// Of several brokers: the names of those that serve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brokers: Option<Vec<String>>,
+    /// Of several brokers: how this one stands with their stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Stream>,
     /// Seconds since the start.
     pub uptime_seconds: f64,
     /// Members by presence and dialect.
@@ -95,6 +105,28 @@ pub struct LogSize {
     pub free_bytes: u64,
     /// Whether messages are refused because the disk is full.
     pub full: bool,
+}
+
+/// The stream that several brokers share.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stream {
+    /// Whether it is reached and has a leader.
+    pub up: bool,
+    /// Records that are known to be there and are not applied.
+    pub behind: u64,
+    /// Why this broker is not ready because of it; left out if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<String>,
+}
+
+impl Stream {
+    pub(super) fn of(standing: Standing) -> Self {
+        Self {
+            up: standing.is_up,
+            behind: standing.behind,
+            obstacle: standing.obstacle.map(|obstacle| obstacle.to_string()),
+        }
+    }
 }
 
 /// Quantiles of the lag, in messages.
@@ -241,11 +273,14 @@ pub enum Unready {
     NoDescriptor,
     /// One of its threads has ended.
     ThreadGone,
+    /// The stream that it shares with others, or its place in it, is not as it should be.
+    Stream(Obstacle),
 }
 
 impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Stream(obstacle) => return obstacle.fmt(f),
             Self::NotListening => "not listening",
             Self::Draining => "draining",
             Self::DiskFull => "disk full",

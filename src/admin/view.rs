@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::members;
 use super::report::{
     BEHIND, Descriptors, Distribution, Lag, LogSize, Member, MembersPage, MembersQuery, Presence,
-    Status, Unready, lag,
+    Status, Stream, Unready, lag,
 };
 use crate::broker::{self, Outside};
 use crate::core::{MemberStatus, Time};
@@ -122,6 +122,10 @@ impl View {
         if is_overdue {
             return Some(Unready::SyncOverdue);
         }
+        let standing = self.outside.ack_map.standing();
+        if let Some(obstacle) = standing.and_then(|standing| standing.obstacle) {
+            return Some(Unready::Stream(obstacle));
+        }
         descriptors::are_scarce().then_some(Unready::NoDescriptor)
     }
 
@@ -159,6 +163,9 @@ impl View {
             }),
             sync: (vitals.log.syncs()).map(|it| Distribution::of(it, MICROSECONDS)),
             batch: Distribution::of(vitals.log.batches(), 1.0),
+            stream: look.standing.map(Stream::of),
+            position: look.standing.map(|standing| standing.position.0),
+            brokers: look.standing.map(|_| names(&look.brokers)),
             uptime_seconds: self.clock.now().since(Time::default()).as_secs_f64(),
             kinds: kinds(&look.members),
             behind: lags.iter().filter(|&&lag| lag >= BEHIND).count() as u64,
@@ -227,6 +234,11 @@ fn presence(members: &[MemberStatus]) -> Presence {
     let present = members.iter().filter(|member| member.present).count() as u64;
     let away = members.len() as u64 - present;
     Presence { present, away }
+}
+
+fn names(names: &[Name]) -> Vec<String> {
+    let text = |name: &Name| String::from_utf8_lossy(name.as_bytes()).into_owned();
+    names.iter().map(text).collect()
 }
 
 /// How many members there are of each kind, those without any too: a series that comes and goes

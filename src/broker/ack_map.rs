@@ -7,8 +7,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::core::{Counters, MemberStatus, Sequencer};
-use crate::wire::OrderNumber;
+use crate::commit::{CommitLoop, Standing};
+use crate::core::{Counters, MemberStatus, Time};
+use crate::wire::{Name, OrderNumber};
 
 /// What the broker looks like from outside.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,10 @@ pub struct Status {
     pub next: OrderNumber,
     /// Whether it goes out of service.
     pub is_draining: bool,
+    /// How it stands with the stream that it shares with others.
+    pub standing: Option<Standing>,
+    /// The names of all brokers that serve the order, if there are several.
+    pub brokers: Arc<[Name]>,
 }
 
 /// A view of the broker's state. Cheap to clone.
@@ -36,6 +41,8 @@ struct Shown {
     counters: Counters,
     next: OrderNumber,
     is_draining: bool,
+    standing: Option<Standing>,
+    brokers: Arc<[Name]>,
 }
 
 /// Members by session id, in shares of [`SHARE`].
@@ -58,21 +65,21 @@ impl Shares {
 impl AckMap {
     /// A copy of what it shows now, of one moment.
     pub fn status(&self) -> Status {
-        let (shares, counters, next, is_draining) = {
+        let (shares, rest) = {
             let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let Shown {
-                members,
-                counters,
-                next,
-                is_draining,
-            } = &*shown;
-            (members.clone(), counters.clone(), *next, *is_draining)
+            let rest = Status {
+                members: Vec::new(),
+                counters: shown.counters.clone(),
+                next: shown.next,
+                is_draining: shown.is_draining,
+                standing: shown.standing,
+                brokers: Arc::clone(&shown.brokers),
+            };
+            (shown.members.clone(), rest)
         };
         Status {
             members: shares.members().cloned().collect(),
-            counters,
-            next,
-            is_draining,
+            ..rest
         }
     }
 
@@ -82,8 +89,16 @@ impl AckMap {
         shown.is_draining
     }
 
+    /// How the broker stands with the stream, as its sequencer saw it last; looks at nothing else.
+    pub fn standing(&self) -> Option<Standing> {
+        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.standing
+    }
+
     /// Shows what has changed since the last time.
-    pub(super) fn show(&self, machine: &mut Sequencer) {
+    pub(super) fn show(&self, now: Time, commits: &mut CommitLoop) {
+        let standing = commits.standing(now);
+        let machine = commits.machine_mut();
         let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         machine.changed_status(|id, status| {
             shown.members.set(id.0, status);
@@ -91,13 +106,17 @@ impl AckMap {
         shown.counters.clone_from(machine.counters());
         shown.next = machine.visible_end();
         shown.is_draining = machine.is_draining();
+        shown.standing = standing;
+        if standing.is_some() && !machine.brokers().eq(shown.brokers.iter()) {
+            shown.brokers = machine.brokers().cloned().collect();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Dialect, Name};
+    use crate::wire::Dialect;
 
     fn member(name: &str, floor: u64) -> MemberStatus {
         MemberStatus {

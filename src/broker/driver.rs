@@ -243,7 +243,7 @@ impl Driver {
         } = ready;
         // Before anybody hears of it: a peer that has an answer and asks for the status finds it
         // there.
-        self.ack_map.show(self.commits.machine_mut());
+        self.ack_map.show(now.time, &mut self.commits);
         let end = self.commits.machine().visible_end();
         if std::mem::replace(&mut self.round.end, end) != end {
             self.vitals.grown(end);

@@ -132,9 +132,9 @@ impl Broker {
             stopper: Stopper::new(&signals, &waker),
             vitals: vitals.clone(),
         };
-        let machine = joined.commits.machine_mut();
         // A status before the first round shows what the log holds, not nothing.
-        ack_map.show(machine);
+        ack_map.show(clock.now(), &mut joined.commits);
+        let machine = joined.commits.machine();
         let outside = Outside::new(machine, reader.fork(), &ack_map, handles, living);
         let driver = Driver {
             commits: joined.commits,

@@ -11,6 +11,7 @@
 mod lateness;
 mod policy;
 mod sharing;
+mod standing;
 mod streaming;
 
 use std::collections::VecDeque;
@@ -24,6 +25,7 @@ use self::lateness::{Due, Lateness};
 use self::streaming::Streaming;
 
 pub use policy::{BadSync, Sync};
+pub use standing::{Obstacle, Standing};
 
 /// How long to leave a log alone that has no room for what is to be appended.
 const RETRY: Duration = Duration::from_millis(250);

@@ -4,10 +4,11 @@
 use crossbeam_channel::Receiver;
 
 use super::CommitLoop;
+use super::standing::{Obstacle, Standing};
 use super::streaming::Streaming;
 use crate::core::{Halt, Input, Now, StreamNews, Time};
 use crate::store::Error;
-use crate::stream::{Shelf, Stream, StreamEvent};
+use crate::stream::{Outage, Shelf, Stream, StreamEvent};
 use crate::wire::Position;
 
 impl CommitLoop {
@@ -44,9 +45,26 @@ impl CommitLoop {
     /// Whether the stream can be reached and has a leader; true without one.
     #[must_use]
     pub fn is_stream_up(&self) -> bool {
-        self.streaming
-            .as_ref()
-            .is_none_or(|streaming| streaming.is_up)
+        self.streaming.as_ref().is_none_or(Streaming::is_up)
+    }
+
+    /// How this broker stands with the stream; `None` without one.
+    #[must_use]
+    pub fn standing(&self, now: Time) -> Option<Standing> {
+        let streaming = self.streaming.as_ref()?;
+        let obstacle = match streaming.outage() {
+            Some(Outage::NoServer) => Some(Obstacle::NoServer),
+            Some(Outage::NoLeader) => Some(Obstacle::NoLeader),
+            None if streaming.is_late(now) => Some(Obstacle::Behind),
+            None if streaming.is_unfit => Some(Obstacle::Unfit),
+            None => streaming.is_full.then_some(Obstacle::Full),
+        };
+        Some(Standing {
+            position: self.machine.applied().0,
+            is_up: streaming.is_up(),
+            behind: streaming.follower.behind(),
+            obstacle,
+        })
     }
 
     /// What happens at the stream, to be given to [`heard`](Self::heard); `None` without one.
@@ -62,6 +80,12 @@ impl CommitLoop {
     pub fn heard(&mut self, now: Now, event: StreamEvent) -> Result<(), Error> {
         let (applied, _) = self.machine.applied();
         let checksum = self.machine.applied_checksum();
+        let Some(streaming) = &mut self.streaming else {
+            return Ok(());
+        };
+        if let Some(news) = streaming.note_outage(&event) {
+            self.step(now, Input::Stream(news))?;
+        }
         let Some(streaming) = &mut self.streaming else {
             return Ok(());
         };
@@ -82,7 +106,6 @@ impl CommitLoop {
             StreamEvent::Appended { .. } => streaming.takes(None, Some(false)),
             StreamEvent::Refused { why, .. } => Some(streaming.refused(&why)),
             StreamEvent::Up(extent) => {
-                streaming.is_up = true;
                 let news = streaming.reaches(extent, applied);
                 news.or_else(|| streaming.compare(applied, checksum))
             }
@@ -96,12 +119,8 @@ impl CommitLoop {
                 }
                 news
             }
-            StreamEvent::Down(_) => {
-                streaming.is_up = false;
-                None
-            }
             StreamEvent::ReadAgain { position, record } => streaming.compared(position, record),
-            StreamEvent::LastSnapshot(_) => None,
+            StreamEvent::Down(_) | StreamEvent::LastSnapshot(_) => None,
             StreamEvent::Unfit(_) => streaming.takes(Some(true), None),
             StreamEvent::Fit => streaming.takes(Some(false), None),
             StreamEvent::Broken(what) => Some(StreamNews::Broken(what)),
@@ -120,8 +139,12 @@ impl CommitLoop {
             let record = &record[..];
             self.step(now, Input::Ordered { position, record })?;
         }
+        let (applied, _) = self.machine.applied();
+        if let Some(streaming) = &mut self.streaming {
+            streaming.note_lateness(now.time, applied);
+        }
         let is_level = |streaming: &Streaming| {
-            streaming.is_up && streaming.comparing.is_none() && streaming.follower.is_level()
+            streaming.is_up() && streaming.comparing.is_none() && streaming.follower.is_level()
         };
         if self.streaming.as_ref().is_some_and(is_level) {
             self.step(now, Input::Stream(StreamNews::Level))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::core::StreamNews;
 use crate::core::Time;
 use crate::core::replica::Follower;
-use crate::stream::{Extent, Refusal, Stream};
+use crate::stream::{Extent, Outage, Refusal, Stream, StreamEvent};
 use crate::wire::{Position, stream_record};
 
 /// The record that was applied last when the stream came up.
@@ -20,7 +20,10 @@ pub(super) struct Comparing {
 pub(super) struct Streaming {
     pub(super) stream: Box<dyn Stream>,
     pub(super) follower: Follower,
-    pub(super) is_up: bool,
+    /// Why it does not work, if it does not.
+    outage: Option<Outage>,
+    /// Since when records up to this position are known to be there and not applied.
+    late: Option<(Time, Position)>,
     /// Until this record is read again from the engine's leader, and is the same, nothing more is
     /// applied.
     pub(super) comparing: Option<Comparing>,
@@ -43,6 +46,8 @@ pub(super) struct Streaming {
 /// A record that is not there counts as lost after so many looks at the extent: one may be from
 /// before it was removed behind a snapshot.
 const LOOKS: u32 = 2;
+/// A broker is behind if it has not applied what it has known of for so long.
+const LATE: Duration = Duration::from_secs(3);
 /// How often the engine is asked to let go of the same records.
 const PURGE_AGAIN: Duration = Duration::from_secs(10);
 
@@ -52,7 +57,8 @@ impl Streaming {
         Self {
             stream,
             follower: Follower::new(applied),
-            is_up: false,
+            outage: Some(Outage::NoLeader),
+            late: None,
             comparing: None,
             is_unfit: false,
             is_full: false,
@@ -61,6 +67,42 @@ impl Streaming {
             keep_bytes: None,
             purged: None,
         }
+    }
+
+    /// Why it does not work, if it does not.
+    pub(super) fn outage(&self) -> Option<Outage> {
+        self.outage
+    }
+
+    /// Whether it is reached and has a leader.
+    pub(super) fn is_up(&self) -> bool {
+        self.outage.is_none()
+    }
+
+    /// Notes whether it works, if an event tells; says whether a server is reached if that is new.
+    pub(super) fn note_outage(&mut self, event: &StreamEvent) -> Option<StreamNews> {
+        let outage = match event {
+            StreamEvent::Down(outage) => Some(*outage),
+            StreamEvent::Up(_) => None,
+            _ => return None,
+        };
+        let before = std::mem::replace(&mut self.outage, outage);
+        let is_reached = |outage| outage != Some(Outage::NoServer);
+        (is_reached(before) != is_reached(outage))
+            .then_some(StreamNews::Reached(is_reached(outage)))
+    }
+
+    /// Notes what there is to apply, so that it shows if it is not applied in time.
+    pub(super) fn note_lateness(&mut self, now: Time, applied: Position) {
+        if self.late.is_none_or(|(_, known)| known <= applied) {
+            let head = Position(applied.0 + self.follower.behind());
+            self.late = (head > applied).then_some((now, head));
+        }
+    }
+
+    /// Whether records have waited for too long.
+    pub(super) fn is_late(&self, now: Time) -> bool {
+        self.late.is_some_and(|(since, _)| now.since(since) >= LATE)
     }
 
     /// How far the stream goes now.
@@ -97,7 +139,7 @@ impl Streaming {
     /// Asks the engine to let go of what lies below a position.
     pub(super) fn let_go(&mut self, now: Time, below: Position) {
         let is_due = self.purged.is_none_or(|at| at + PURGE_AGAIN <= now);
-        if self.is_up && below > self.first && is_due {
+        if self.is_up() && below > self.first && is_due {
             self.purged = Some(now);
             self.stream.purge(below);
         }
@@ -174,5 +216,60 @@ impl Streaming {
         self.is_full = full.unwrap_or(self.is_full);
         let after = self.is_unfit || self.is_full;
         (before != after).then_some(StreamNews::Takes(!after))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crossbeam_channel::{Receiver, never};
+
+    use super::*;
+    use crate::stream::Shelf;
+
+    /// One that says nothing.
+    struct Silent(Receiver<StreamEvent>);
+
+    impl Stream for Silent {
+        fn append(&mut self, _: u64, _: Shelf, _: Arc<Vec<u8>>) {}
+        fn fetch(&mut self, _: Position, _: u32, _: u32) {}
+        fn read_again(&mut self, _: Position) {}
+        fn find_snapshot(&mut self) {}
+        fn purge(&mut self, _: Position) {}
+        fn events(&self) -> &Receiver<StreamEvent> {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn a_broker_is_late_that_does_not_apply_what_it_has_known_of() {
+        let at = |seconds: u64| Time(seconds * 1_000_000);
+        let mut streaming = Streaming::new(Box::new(Silent(never())), Position(4));
+        streaming.note_lateness(at(0), Position(4));
+        streaming.follower.goes_to(Position(6));
+        streaming.note_lateness(at(10), Position(4));
+        assert!(!streaming.is_late(at(12)));
+        assert!(streaming.is_late(at(13)));
+        // There are always more, as it is with others at work, but those are applied.
+        streaming.follower.take(Position(5), vec![0]);
+        streaming.follower.take(Position(6), vec![0]);
+        while streaming.follower.pop().is_some() {}
+        streaming.follower.goes_to(Position(9));
+        streaming.note_lateness(at(14), Position(6));
+        assert!(!streaming.is_late(at(16)));
+        assert!(streaming.is_late(at(17)));
+    }
+
+    #[test]
+    fn that_no_server_is_reached_is_news_once() {
+        let mut streaming = Streaming::new(Box::new(Silent(never())), Position(0));
+        let mut hear = |event| streaming.note_outage(&event);
+        assert_eq!(hear(StreamEvent::Down(Outage::NoLeader)), None);
+        let lost = Some(StreamNews::Reached(false));
+        assert_eq!(hear(StreamEvent::Down(Outage::NoServer)), lost);
+        assert_eq!(hear(StreamEvent::Down(Outage::NoServer)), None);
+        let found = Some(StreamNews::Reached(true));
+        assert_eq!(hear(StreamEvent::Up(Extent::default())), found);
     }
 }

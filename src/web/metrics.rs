@@ -69,6 +69,26 @@ pub const METRICS: &[(&str, &str)] = &[
         "orden_log_full",
         "1 while messages are refused because the disk is full",
     ),
+    (
+        "orden_brokers",
+        "Brokers that serve the order, if there are several",
+    ),
+    (
+        "orden_stream_position",
+        "The position of the last record of the stream that was applied",
+    ),
+    (
+        "orden_stream_behind",
+        "Records of the stream that are known to be there and are not applied",
+    ),
+    (
+        "orden_stream_up",
+        "1 while the stream is reached and has a leader",
+    ),
+    (
+        "orden_stream_obstacle",
+        "1 while the stream keeps this broker from being ready, as /readyz says",
+    ),
     ("orden_build_info", "Which program this is"),
 ];
 
@@ -155,6 +175,7 @@ impl Collector for Figures {
             out.gauge("log_free_bytes", log.free_bytes)?;
             out.gauge("log_full", u64::from(log.full))?;
         }
+        out.stream(status)?;
         out.build()
     }
 }
@@ -165,6 +186,22 @@ struct Out<'a>(DescriptorEncoder<'a>);
 impl Out<'_> {
     fn gauge(&mut self, name: &str, value: u64) -> fmt::Result {
         self.one(name, &ConstGauge::new(value))
+    }
+
+    /// What there is only of several brokers.
+    fn stream(&mut self, status: &Status) -> fmt::Result {
+        if let Some(brokers) = &status.brokers {
+            self.gauge("brokers", brokers.len() as u64)?;
+        }
+        if let Some(position) = status.position {
+            self.gauge("stream_position", position)?;
+        }
+        if let Some(stream) = &status.stream {
+            self.gauge("stream_behind", stream.behind)?;
+            self.gauge("stream_up", u64::from(stream.up))?;
+            self.gauge("stream_obstacle", u64::from(stream.obstacle.is_some()))?;
+        }
+        Ok(())
     }
 
     fn counter(&mut self, name: &str, value: u64) -> fmt::Result {

@@ -2,6 +2,7 @@
 //!
 //! `cargo test --test processes end_to_end::` runs one of the modules.
 
+mod among;
 mod bench;
 mod client;
 mod compatibility;

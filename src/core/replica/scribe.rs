@@ -157,6 +157,13 @@ impl Scribe {
         appends
     }
 
+    /// The number of the record that holds the last proposal.
+    #[must_use]
+    pub fn last_number(&self) -> u64 {
+        let sealed = self.first + self.sealed.len() as u64;
+        sealed - u64::from(self.count == 0)
+    }
+
     /// Whether the open record holds nothing.
     #[must_use]
     pub fn is_open_empty(&self) -> bool {

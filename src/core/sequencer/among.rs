@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Instruction;
 use super::due::Due;
 use super::route::Route;
 use crate::core::Time;
@@ -25,13 +26,26 @@ pub(super) struct Among {
     pub(super) farewells: Vec<Farewell>,
     /// Bytes that wait for their senders' seats.
     pub(super) held_bytes: usize,
-    /// Why messages are not taken in now, if the stream does not take them.
+    /// Whether messages are not taken in now, as the stream does not take them.
     pub(super) is_refusing: bool,
+    /// Whether no server of the stream is reached for so long that members do better elsewhere.
+    pub(super) is_cut_off: bool,
+    /// What operators have asked for, until it is applied.
+    pub(super) asked: Vec<Asked>,
     pub(super) halt: Option<Halt>,
     /// How far the others had come, as their last records say.
     pub(super) seen: BTreeMap<Writer, Position>,
     /// The snapshot that is to be written.
     pub(super) due: Option<Due>,
+}
+
+/// Something that an operator has asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The own record that says it.
+    pub(super) record: u64,
+    pub(super) ticket: u64,
+    pub(super) instruction: Instruction,
 }
 
 /// Whether this broker serves.

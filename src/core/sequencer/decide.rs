@@ -5,6 +5,7 @@
 //! the outcome only, as it would be if others had to apply the command first.
 
 use super::commits::About;
+use super::draining::GOES_DOWN;
 use super::sitting::Sitting;
 use super::{Event, Route, Sequencer};
 use crate::core::order::{Command, Member, MemberId, Order, Outcome, Rejection, Runs, Seat};
@@ -135,7 +136,7 @@ impl Sequencer {
         session.served_after = self.commits.latest(self.order.has_pending());
         self.welcome(id, !is_new, &route);
         if self.is_draining() {
-            self.tell_of_drain(id);
+            self.tell_closing(id, GOES_DOWN);
         }
     }
 

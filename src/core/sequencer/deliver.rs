@@ -230,6 +230,9 @@ impl Sequencer {
         if self.timers.take_due(Timer::Brokers, now.time) {
             self.look_after_brokers(now);
         }
+        if self.timers.take_due(Timer::CutOff, now.time) {
+            self.send_members_elsewhere();
+        }
         if !self.timers.take_due(Timer::Sessions, now.time) {
             return;
         }

@@ -10,6 +10,9 @@ use crate::wire::OrderNumber;
 /// What a new member is told that comes meanwhile.
 pub(super) const CLOSING: &str = "the broker goes down and takes no new members";
 
+/// What members are told.
+pub(super) const GOES_DOWN: &str = "the broker goes down soon";
+
 /// The broker is on its way out of service.
 #[derive(Debug)]
 pub(super) struct Draining {

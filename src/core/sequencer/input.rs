@@ -89,6 +89,8 @@ pub enum StreamNews {
     Refused,
     /// It takes no more publishes, or takes them again.
     Takes(bool),
+    /// A server of it is reached, or none is any more.
+    Reached(bool),
     /// This broker ends in good order: its members are to sit elsewhere.
     Ends,
     /// It is not what it was: nothing that it says counts any more.

@@ -1,6 +1,7 @@
 //! Joining, coming back, being superseded, leaving.
 
 use super::commits::About;
+use super::cut_off::CUT_OFF;
 use super::draining::CLOSING;
 use super::heard::Heard;
 use super::life::Life;
@@ -82,6 +83,11 @@ impl Sequencer {
         }
         if joins && !self.has_room_for_notice(sit.name) {
             let why = rejection(Code::NoSpace, 0, DISK_FULL);
+            self.refuse(route, sit.dialect, why);
+            return false;
+        }
+        if sit.dialect == Dialect::Native && self.is_cut_off() {
+            let why = rejection(Code::Closing, 0, CUT_OFF);
             self.refuse(route, sit.dialect, why);
             return false;
         }

@@ -24,6 +24,7 @@ mod authority;
 mod backlog;
 mod closing;
 mod commits;
+mod cut_off;
 mod decide;
 mod deliver;
 mod draining;

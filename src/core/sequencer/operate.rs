@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::among::Asked;
 use super::commits::About;
-use super::draining::Draining;
+use super::draining::{Draining, GOES_DOWN};
 use super::life::Life;
 use super::timers::Timer;
 use super::{Declined, Index, Instruction, Reply, Route, Sequencer, Transport, rejection};
@@ -14,7 +15,6 @@ use crate::wire::{Dialect, Name};
 
 const REMOVED: &str = "an operator has ended this connection";
 const ENDED: &str = "an operator has ended this session";
-const GOES_DOWN: &str = "the broker goes down soon";
 
 impl Sequencer {
     /// An operator wants something done.
@@ -27,11 +27,52 @@ impl Sequencer {
                 Ok(())
             }
         };
+        let is_proposed = result.is_ok() && !matches!(instruction, Instruction::Drain(_));
+        if is_proposed && let Some(among) = &mut self.among {
+            let record = among.scribe.last_number();
+            let instruction = instruction.clone();
+            return among.asked.push(Asked {
+                record,
+                ticket,
+                instruction,
+            });
+        }
+        self.reply(ticket, result);
+    }
+
+    fn reply(&mut self, ticket: u64, result: Result<(), Declined>) {
         let index = match result {
             Ok(()) => self.commits.latest(self.order.has_pending()),
             Err(_) => Index::default(),
         };
         self.commits.reply(index, Reply { ticket, result });
+    }
+
+    /// An own record was applied: what operators have asked for with it, or before, is done.
+    pub(super) fn answer_operators(&mut self, record: u64) {
+        let Some(among) = &mut self.among else {
+            return;
+        };
+        let done: Vec<_> = (among.asked)
+            .extract_if(.., |asked| asked.record <= record)
+            .collect();
+        for Asked { ticket, .. } in done {
+            self.reply(ticket, Ok(()));
+        }
+    }
+
+    /// This broker goes on under another writer: what was proposed before does not count.
+    pub(super) fn instruct_again(&mut self, now: Now) {
+        let among = self.among.as_mut();
+        let asked = among.map(|among| std::mem::take(&mut among.asked));
+        for Asked {
+            ticket,
+            instruction,
+            ..
+        } in asked.unwrap_or_default()
+        {
+            self.instruct(now, ticket, &instruction);
+        }
     }
 
     fn kick(&mut self, now: Now, name: &Name) -> Result<(), Declined> {
@@ -58,6 +99,9 @@ impl Sequencer {
         let Some(session) = self.sessions.find(id).filter(|it| it.is_present()) else {
             return;
         };
+        if session.life == Life::Elsewhere {
+            return;
+        }
         let (dialect, route) = (session.dialect, session.route.clone());
         if let Some(route) = route {
             self.confirm(id);
@@ -108,7 +152,7 @@ impl Sequencer {
         }
         let bound = self.sessions.bound().to_vec();
         for &id in &bound {
-            self.tell_of_drain(id);
+            self.tell_closing(id, GOES_DOWN);
         }
         self.draining = Some(Draining {
             until,
@@ -116,22 +160,6 @@ impl Sequencer {
             index: self.commits.latest(self.order.has_pending()),
             awaited: bound.into_iter().collect(),
         });
-    }
-
-    /// Tells a native member that the broker goes down.
-    pub(super) fn tell_of_drain(&mut self, id: MemberId) {
-        let session = self.sessions.get(id);
-        if session.dialect != Dialect::Native {
-            return;
-        }
-        if let Some(route) = session.route.clone() {
-            let refusal = Refusal {
-                code: Code::Closing,
-                detail: 0,
-                text: GOES_DOWN,
-            };
-            self.answer(&route, refusal.encode(), About::Other);
-        }
     }
 
     /// A member is back: a broker that goes out of service waits for it, too.

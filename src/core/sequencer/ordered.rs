@@ -29,6 +29,9 @@ impl Sequencer {
                     among.scribe.applied(now.time, header.number);
                 }
                 self.execute(now, &header, &proposals);
+                if header.writer == own {
+                    self.answer_operators(header.number);
+                }
             }
             Taken::Skipped(header, why) => self.skipped(now, header, why),
             Taken::Differs(differs) => self.stop_for(now, Halt::Diverged(describe(&differs))),
@@ -139,6 +142,7 @@ impl Sequencer {
             StreamNews::Reconnected => among.scribe.reconnected(now.time),
             StreamNews::Refused => among.scribe.refused(now.time),
             StreamNews::Takes(takes) => among.is_refusing = !takes,
+            StreamNews::Reached(is_reached) => self.reached(now, is_reached),
             StreamNews::Ends => self.give_up_seats(now),
             StreamNews::LeftBehind(first) => {
                 let (applied, _) = self.order.applied();

@@ -48,6 +48,8 @@ impl Sequencer {
             farewells: Vec::new(),
             held_bytes: 0,
             is_refusing: false,
+            is_cut_off: false,
+            asked: Vec::new(),
             halt: None,
             seen: BTreeMap::new(),
             due: None,
@@ -154,6 +156,7 @@ impl Sequencer {
             }
         }
         self.ask_to_serve();
+        self.instruct_again(now);
         let all: Vec<_> = self.order.members().map(|(id, _)| id).collect();
         for id in all {
             self.place(now, id);

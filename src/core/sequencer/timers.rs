@@ -19,11 +19,13 @@ pub(super) enum Timer {
     Away,
     /// The broker ends, although not all is finished.
     Drain,
+    /// The stream's servers are out of reach for too long.
+    CutOff,
 }
 
 /// One time for each timer. Setting a timer that is set keeps the earlier time.
 #[derive(Debug, Default)]
-pub(super) struct Timers([Option<Time>; 7]);
+pub(super) struct Timers([Option<Time>; 8]);
 
 impl Timers {
     /// Sets a timer, unless it is set to an earlier time.

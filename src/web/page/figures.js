@@ -40,6 +40,7 @@ export class Figures {
     this.#rate("ordered", (status) => status.ordered);
     this.#rate("delivered", (status) => status.delivered);
     this.#sync();
+    this.#stream(status);
     this.#disk(status.log);
     this.#refused(status.refused);
     get("members-count").textContent = `${number(status.members.present)} here, ${number(status.members.away)} away`;
@@ -69,6 +70,14 @@ export class Figures {
     const time = times.at(-1);
     get("sync-time").textContent = time ? time.toFixed(time < 10 ? 2 : 0) : "–";
     spark(get("sync-line"), times);
+  }
+
+  #stream({ stream, brokers, position }) {
+    get("stream-section").hidden = stream === undefined;
+    if (stream === undefined) return;
+    get("stream-count").textContent = brokers.length === 1 ? "1 broker" : `${number(brokers.length)} brokers`;
+    const why = stream.obstacle ? `Not ready: ${stream.obstacle}. ` : "";
+    get("stream-text").textContent = `${why}${brokers.join(", ")}; position ${number(position)}, ${number(stream.behind)} behind`;
   }
 
   #disk(log) {

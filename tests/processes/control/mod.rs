@@ -20,19 +20,19 @@ fn operate(broker: &Broker, words: &[&str]) -> Command {
 }
 
 /// Runs a command on a running broker to its end.
-fn operated(broker: &Broker, words: &[&str]) -> End {
+pub(crate) fn operated(broker: &Broker, words: &[&str]) -> End {
     run(&mut operate(broker, words))
 }
 
 /// The same, which must succeed; what it prints.
 #[track_caller]
-fn done(broker: &Broker, words: &[&str]) -> String {
+pub(crate) fn done(broker: &Broker, words: &[&str]) -> String {
     let end = operated(broker, words);
     assert!(end.success(), "{words:?}: {}", end.complaint);
     end.lines.join("\n")
 }
 
 /// The status as JSON.
-fn status(broker: &Broker) -> Value {
+pub(crate) fn status(broker: &Broker) -> Value {
     serde_json::from_str(&done(broker, &["status", "--format", "json"])).unwrap()
 }
