@@ -1,7 +1,7 @@
 //! Mistakes made on purpose, one at a time, to see whether the tests would notice them.
 //!
 //! Without the feature `mutants` none of them lives: the question is the constant `false`, and
-//! nothing is left of it. `docs/testing.md` says who notices which.
+//! nothing is left of it. `docs/internals/testing.md` says who notices which.
 
 macro_rules! mutants {
     ($($(#[$what:meta])+ $name:ident,)+) => {

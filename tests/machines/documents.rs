@@ -8,7 +8,12 @@ use std::path::{Path, PathBuf};
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pages = vec![root.join("README.md"), root.join("src/python/README.md")];
-    for directory in ["docs", "tests/vectors", "tests/compatibility"] {
+    for directory in [
+        "docs",
+        "docs/internals",
+        "tests/vectors",
+        "tests/compatibility",
+    ] {
         let entries = fs::read_dir(root.join(directory)).expect("it is there");
         let files = entries.map(|entry| entry.expect("an entry").path());
         pages.extend(files.filter(|file| file.extension().is_some_and(|end| end == "md")));
@@ -44,6 +49,19 @@ fn anchors(text: &str) -> BTreeSet<String> {
             .replace(' ', "-")
     };
     headings.map(anchor).collect()
+}
+
+/// Tables, code, and an address that has to stay in one piece cannot be broken.
+#[test]
+fn lines_fit_beside_code() {
+    let mut long = Vec::new();
+    for page in pages() {
+        let text = prose(&fs::read_to_string(&page).expect("text"));
+        let lines = text.lines().filter(|line| !line.starts_with('|'));
+        let wide = lines.filter(|line| line.chars().count() > 100 && line.contains(' '));
+        long.extend(wide.map(|line| format!("{}: {line}", page.display())));
+    }
+    assert!(long.is_empty(), "over 100 columns:\n{}", long.join("\n"));
 }
 
 #[test]
@@ -93,11 +111,11 @@ fn another_page_leads_to_every_page() {
     assert!(lost.is_empty(), "no page has a link to {lost:?}");
 }
 
-/// docs/judges.md, `FILE::TEST`: there is that test in that file.
+/// docs/internals/judges.md, `FILE::TEST`: there is that test in that file.
 #[test]
 fn judges_are_tests_that_there_are() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(root.join("docs/judges.md")).expect("text");
+    let page = fs::read_to_string(root.join("docs/internals/judges.md")).expect("text");
     let named = page.split('`').skip(1).step_by(2);
     let judges: Vec<_> = named.filter_map(|name| name.split_once("::")).collect();
     assert!(judges.len() > 50, "judges: {}", judges.len());
@@ -109,6 +127,6 @@ fn judges_are_tests_that_there_are() {
     let missing: Vec<_> = judges.iter().filter(is_missing).collect();
     assert!(
         missing.is_empty(),
-        "docs/judges.md names no test: {missing:?}"
+        "docs/internals/judges.md names no test: {missing:?}"
     );
 }

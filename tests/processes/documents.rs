@@ -115,11 +115,14 @@ fn is_there(line: &str) -> bool {
 
 #[test]
 fn commands_of_all_pages_are_there() {
-    let docs = fs::read_dir(root().join("docs")).expect("it is there");
-    let files = docs.map(|entry| entry.expect("an entry").path());
-    let files = files.filter(|file| file.extension().is_some_and(|end| end == "md"));
-    let names = files.filter_map(|file| Some(format!("docs/{}", file.file_name()?.display())));
-    let mut pages: Vec<_> = names.collect();
+    let mut pages = Vec::new();
+    for directory in ["docs", "docs/internals"] {
+        let entries = fs::read_dir(root().join(directory)).expect("it is there");
+        let files = entries.map(|entry| entry.expect("an entry").path());
+        let files = files.filter(|file| file.extension().is_some_and(|end| end == "md"));
+        let name = |file: &Path| Some(format!("{directory}/{}", file.file_name()?.display()));
+        pages.extend(files.filter_map(|file| name(&file)));
+    }
     pages.extend(["README.md".to_owned(), "src/python/README.md".to_owned()]);
     let mut wrong = Vec::new();
     for name in pages {

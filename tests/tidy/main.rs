@@ -93,7 +93,7 @@ fn no_files_import_each_other() {
 #[test]
 fn every_directory_is_described() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = std::fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/internals/architecture.md")).unwrap();
     let described: BTreeSet<&str> = (page.lines())
         .filter_map(|line| line.strip_prefix("| `src/")?.split("/`").next())
         .collect();
@@ -108,5 +108,5 @@ fn every_directory_is_described() {
             }
         })
         .collect();
-    assert_eq!(described, there, "docs/architecture.md, Layers");
+    assert_eq!(described, there, "docs/internals/architecture.md, Layers");
 }

@@ -2,7 +2,7 @@
 //! networks and worlds that are simulated, scripts that read like stories, and the judge.
 //!
 //! Nothing here waits by the clock: it waits for what is to happen, and fails after [`PATIENCE`].
-//! `docs/testing.md` says what lies where.
+//! `docs/internals/testing.md` says what lies where.
 
 #![allow(
     missing_docs,

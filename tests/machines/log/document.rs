@@ -1,4 +1,4 @@
-//! What docs/journal.md says of the bytes is what the code writes, and the tests that it names
+//! What docs/internals/journal.md says of the bytes is what the code writes, and the tests that it names
 //! are there.
 
 use std::fs;
@@ -15,7 +15,7 @@ fn read(path: &str) -> String {
 
 /// The rows of the tables under a heading that begin with a cell of this form.
 fn rows(heading: &str, is_row: impl Fn(&str) -> bool) -> Vec<Vec<String>> {
-    let document = read("docs/journal.md");
+    let document = read("docs/internals/journal.md");
     let (_, section) = document
         .split_once(&format!("\n{heading}\n"))
         .unwrap_or_else(|| panic!("no heading {heading}"));
@@ -168,7 +168,7 @@ fn records_sessions_and_marks() {
 
 #[test]
 fn sizes_and_tests_that_the_document_names() {
-    let document = read("docs/journal.md");
+    let document = read("docs/internals/journal.md");
     let megabytes = store::DEFAULT_SEGMENT_BYTES >> 20;
     assert!(document.contains(&format!("A segment is a file of {megabytes} MiB")));
     let mut tests = 0;
