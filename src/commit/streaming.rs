@@ -262,6 +262,22 @@ mod tests {
     }
 
     #[test]
+    fn publishes_are_taken_again_when_nothing_is_in_their_way() {
+        let mut streaming = Streaming::new(Box::new(Silent(never())), Position(0));
+        assert_eq!(streaming.takes(None, Some(false)), None);
+        let (no, yes) = (
+            Some(StreamNews::Takes(false)),
+            Some(StreamNews::Takes(true)),
+        );
+        assert_eq!(streaming.takes(None, Some(true)), no);
+        assert_eq!(streaming.takes(Some(true), None), None, "known already");
+        assert_eq!(streaming.takes(None, Some(false)), None, "still unfit");
+        assert_eq!(streaming.takes(Some(false), None), yes);
+        assert_eq!(streaming.takes(Some(true), None), no);
+        assert_eq!(streaming.takes(Some(false), None), yes);
+    }
+
+    #[test]
     fn that_no_server_is_reached_is_news_once() {
         let mut streaming = Streaming::new(Box::new(Silent(never())), Position(0));
         let mut hear = |event| streaming.note_outage(&event);

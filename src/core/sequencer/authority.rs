@@ -186,6 +186,12 @@ mod tests {
     }
 
     #[test]
+    fn a_list_without_keys_is_empty() {
+        assert!(Grants::new([]).is_empty());
+        assert!(!Grants::new([grant(1, &[])]).is_empty());
+    }
+
+    #[test]
     fn the_narrower_of_two_grants_counts() {
         let mut narrow = grant(1, &["b"]);
         narrow.1.may.publish = false;

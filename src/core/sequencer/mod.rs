@@ -303,12 +303,6 @@ impl Sequencer {
         floors.min().unwrap_or(self.backlog.end())
     }
 
-    /// The oldest message that the log keeps, as far as is known.
-    #[must_use]
-    pub fn oldest_order(&self) -> OrderNumber {
-        self.oldest
-    }
-
     /// What a person may want to know since the last [`ready`](Self::ready).
     #[must_use]
     pub fn events(&self) -> &[Event] {

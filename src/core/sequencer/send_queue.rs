@@ -270,6 +270,25 @@ mod tests {
     }
 
     #[test]
+    fn small_frames_are_counted_as_well() {
+        let limits = Limits {
+            window_frames: 4,
+            ..Limits::default()
+        };
+        let mut queue = SendQueue::default();
+        queue.hand_over(OrderNumber(7), 7, SIZE, Time(0));
+        queue.go_back();
+        queue.hand_over(OrderNumber(1), 1, SIZE, Time(0));
+        assert!(!queue.has_room(&limits), "two windows of frames");
+        queue.acknowledge(OrderNumber(1), true);
+        assert_eq!(queue.frames, 8, "it may have been the first of the seven");
+        queue.hand_over(OrderNumber(8), 1, SIZE, Time(0));
+        queue.acknowledge(OrderNumber(8), true);
+        assert_eq!(queue.frames, 0);
+        assert!(queue.has_room(&limits));
+    }
+
+    #[test]
     fn an_ack_shows_what_has_left_the_queue() {
         let mut queue = SendQueue::default();
         hand_over_all(&mut queue);
