@@ -143,7 +143,7 @@ fn while_the_broker_drains_known_names_post_and_new_ones_may_not() {
     let broker = broker();
     let http = broker.http_address();
     // It holds the drain up, as it acknowledges nothing that it hears.
-    let mut slow = Dealer::join(broker.endpoint(), "slow");
+    let mut slow = Dealer::member(broker.endpoint(), "slow");
     assert_eq!(post(http, "ana", 1, b"hola").0, 200);
     let last = hear(&mut slow, "ana: hola");
     broker.program().signal(Signal::USR2);
