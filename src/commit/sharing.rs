@@ -103,7 +103,12 @@ impl CommitLoop {
                 let is_due = is_missing && next == applied.next();
                 is_due.then(|| streaming.misses(next)).flatten()
             }
-            StreamEvent::Appended { .. } => streaming.takes(None, Some(false)),
+            StreamEvent::Appended { tag, position } => {
+                if let Some(record) = self.machine.acknowledged(now, tag) {
+                    streaming.follower.take(position, record.to_vec());
+                }
+                streaming.takes(None, Some(false))
+            }
             StreamEvent::Refused { why, .. } => Some(streaming.refused(&why)),
             StreamEvent::Up(extent) => {
                 let news = streaming.reaches(extent, applied);

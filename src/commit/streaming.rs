@@ -179,7 +179,7 @@ impl Streaming {
             .as_mut()
             .filter(|it| it.position == position)?;
         let checksum = comparing.checksum;
-        let found = record.map(|record| stream_record::checksum(&record));
+        let found = record.map(|record| stream_record::fingerprint(&record));
         if found.is_none() && *comparing.gone.get_or_insert(0) < LOOKS {
             return None; // perhaps it was removed behind a snapshot: a look says so
         }

@@ -76,6 +76,30 @@ mutants! {
     DrainAtOnce,
     /// M28: a broker that goes out of service still takes new members.
     JoinWhileDraining,
+    /// M29: a record counts although one of its writer's before it is missing.
+    CountBehindGap,
+    /// M30: a record counts as often as it comes.
+    CountTwice,
+    /// M31: what is said from a seat counts although its member sits elsewhere meanwhile.
+    HearOldSeats,
+    /// M32: a record is applied where the engine says that it is, without reading it back.
+    BelieveAcks,
+    /// M33: a hello counts although a later one of the same process came before it.
+    SeatOldAttempts,
+    /// M34: applying looks at how much waits for this broker's own log.
+    LimitInApply,
+    /// M35: the state in the stream leaves out the brokers' writers.
+    ForgetWriters,
+    /// M36: what a record says of its writer's history is not compared.
+    IgnoreChains,
+    /// M37: the log says how far the stream is applied before it has what was applied.
+    MarkTooEarly,
+    /// M38: a broker counts as gone although it has spoken since that was proposed.
+    GoneAnyway,
+    /// M39: a record is not sent again once the engine has acknowledged it.
+    StopAtAck,
+    /// M40: a broker opens although its name belongs to a process that it has not seen.
+    OpenAnyway,
 }
 
 #[cfg(not(feature = "mutants"))]

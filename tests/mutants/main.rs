@@ -6,12 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod keys;
+mod seats;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use orden::core::mutant::Mutant;
-use orden_kit::simulation::campaign::{self, try_seed};
+use orden_kit::several;
+use orden_kit::simulation::campaign::{self, noticed, try_seed};
 
 /// A mistake that shows in none of so many worlds goes unnoticed.
 const SEEDS: u64 = 2000;
@@ -24,20 +26,63 @@ struct Caught {
     how: String,
 }
 
+/// Where a mistake is looked for.
+enum Stage {
+    /// Worlds of one broker.
+    One,
+    /// Worlds of several brokers, whose stream breaks its word in half of them.
+    Several,
+    /// A story of its own.
+    Story(fn() -> Result<(), String>),
+}
+
+impl Stage {
+    fn of(mutant: Mutant) -> Self {
+        match mutant {
+            Mutant::AckWithAnyKey | Mutant::PublishWithAnyKey => Self::Story(keys::check),
+            Mutant::HearOldSeats
+            | Mutant::GoneAnyway
+            | Mutant::CountBehindGap
+            | Mutant::OpenAnyway => Self::Story(seats::check),
+            Mutant::CountTwice
+            | Mutant::BelieveAcks
+            | Mutant::SeatOldAttempts
+            | Mutant::LimitInApply
+            | Mutant::ForgetWriters
+            | Mutant::IgnoreChains
+            | Mutant::MarkTooEarly
+            | Mutant::StopAtAck => Self::Several,
+            _ => Self::One,
+        }
+    }
+
+    /// What a world shows.
+    fn try_seed(&self, seed: u64) -> Result<(), String> {
+        match self {
+            Self::One => try_seed(seed, |_| {}).map(drop),
+            Self::Several if seed.is_multiple_of(2) => noticed(|| drop(several::run(seed / 2))),
+            Self::Several => noticed(|| drop(several::run_evil(seed / 2))),
+            Self::Story(check) => check(),
+        }
+    }
+}
+
 /// Looks for a world in which this mistake shows.
 fn hunt(mutant: Mutant) -> Option<Caught> {
     Mutant::let_live(Some(mutant));
-    let caught = if matches!(mutant, Mutant::AckWithAnyKey | Mutant::PublishWithAnyKey) {
-        keys::check().err().map(|how| Caught { worlds: 1, how })
+    let stage = Stage::of(mutant);
+    let seeds = if let Stage::Story(_) = stage {
+        1
     } else {
-        (0..SEEDS).find_map(|seed| {
-            let how = try_seed(seed, |_| {}).err()?;
-            Some(Caught {
-                worlds: seed + 1,
-                how,
-            })
-        })
+        SEEDS
     };
+    let caught = (0..seeds).find_map(|seed| {
+        let how = stage.try_seed(seed).err()?;
+        Some(Caught {
+            worlds: seed + 1,
+            how,
+        })
+    });
     Mutant::let_live(None);
     caught
 }
@@ -81,6 +126,10 @@ fn each_mistake_is_noticed_and_nothing_else() {
     println!("{noticed} of {all} noticed");
     let report = campaign::run(0, CONTROL);
     assert!(report.violations.is_empty(), "{:?}", report.violations);
+    for seed in 0..CONTROL {
+        Stage::Several.try_seed(seed).unwrap();
+    }
     keys::check().unwrap();
+    seats::check().unwrap();
     assert_eq!(noticed, all, "a mistake went unnoticed");
 }

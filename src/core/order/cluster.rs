@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use super::members::MemberId;
 use super::seating::Seat;
 use super::snapshots::Snapshots;
+use crate::core::Mutant;
 use crate::wire::position_mark::{BrokerEntry, PositionMark};
 use crate::wire::stream_record::{Founding, Header, Proposal};
 use crate::wire::{DecodeError, Epoch, Name, Position, Writer};
@@ -119,7 +120,7 @@ impl Cluster {
 
     /// Nobody sits there any more.
     pub(super) fn leave_seat(&mut self, seat: Option<Seat>) {
-        if let Some(seat) = seat {
+        if let Some(seat) = seat.filter(|_| !Mutant::HearOldSeats.lives()) {
             self.seats.remove(&seat);
         }
     }
@@ -153,7 +154,8 @@ impl Cluster {
         }
         let ours = self.chain_at(header.seen);
         let is_forgotten = ours.is_none() && header.seen < self.position;
-        let is_same = ours == Some(header.chain) && header.seen < self.position;
+        let is_same = ours == Some(header.chain) && header.seen < self.position
+            || Mutant::IgnoreChains.lives();
         (!is_forgotten && !is_same).then_some(Differs {
             position: header.seen,
             theirs: header.chain,
@@ -184,7 +186,7 @@ impl Cluster {
             }) if header.number == 1 => {
                 let current = self.brokers.get(broker);
                 let current = current.map_or(Writer(0), |broker| broker.writer);
-                if current != *after {
+                if current != *after && !Mutant::OpenAnyway.lives() {
                     return Some(Skip::Fenced);
                 }
                 let opened = Broker {
@@ -229,10 +231,10 @@ fn judge_number(broker: &mut Broker, number: u64) -> Option<Skip> {
     if broker.gone {
         return Some(Skip::Fenced);
     }
-    if number <= broker.last {
+    if number <= broker.last && !Mutant::CountTwice.lives() {
         return Some(Skip::Repeated);
     }
-    if number > broker.last + 1 {
+    if number > broker.last + 1 && !Mutant::CountBehindGap.lives() {
         return Some(Skip::OutOfTurn);
     }
     broker.last = number;

@@ -71,8 +71,7 @@ impl Order {
         let log_id = self.log_id();
         let cluster = self.cluster.as_mut().expect("the order is shared");
         let decoded = stream_record::decode(record);
-        // That of a record that is whole stands in it, and was compared.
-        let checksum = stream_record::checksum(record);
+        let checksum = stream_record::fingerprint(record);
         cluster.advance(position, checksum, record.len());
         let (header, proposals) = match decoded {
             Ok(decoded) => decoded,

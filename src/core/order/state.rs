@@ -3,6 +3,7 @@
 
 use super::journal::encode_snapshot;
 use super::{Member, Order, Rules};
+use crate::core::Mutant;
 use crate::wire::position_mark::{PositionMark, SnapshotsEntry};
 use crate::wire::stream_record::{self, Founding};
 use crate::wire::{Position, Writer};
@@ -60,7 +61,7 @@ impl Order {
         self.share(Some(mark));
         self.rules = Rules::of(&founding);
         if let Some(cluster) = &mut self.cluster {
-            let checksum = stream_record::checksum(first);
+            let checksum = stream_record::fingerprint(first);
             cluster.advance(Position(1), checksum, first.len());
             cluster.snapshots.found(founding.snapshot_bytes);
             cluster.founding = Some(founding);
@@ -89,6 +90,9 @@ impl Order {
         let cluster = self.cluster.as_ref()?;
         let mut mark = cluster.mark();
         mark.epoch = self.epoch();
+        if Mutant::ForgetWriters.lives() {
+            mark.brokers.clear();
+        }
         let mut seats: Vec<_> = (self.members())
             .filter_map(|(_, member)| Member::seat_entry(member))
             .collect();

@@ -16,9 +16,6 @@ use crate::wire::{LogId, Position, Writer};
 const RECORD_BYTES: usize = 512 << 10;
 /// Bytes that may be unapplied before nothing more is taken in.
 const FULL: usize = 8 << 20;
-/// While so little waits, one record is in flight: each costs the engine a sync, and what waits
-/// meanwhile goes with the next.
-const SECOND_FROM: usize = 256 << 10;
 /// The least and most time without an answer after which records are sent again.
 const RESEND_LEAST: Duration = Duration::from_millis(50);
 const RESEND_MOST: Duration = Duration::from_secs(1);
@@ -67,6 +64,8 @@ pub struct Scribe {
     /// How long the last record took that was sent once.
     round_trip: Duration,
     resends: u32,
+    /// Bytes that wait, from which on a second record is in flight.
+    second_from: usize,
 }
 
 impl Sealed {
@@ -80,9 +79,10 @@ impl Sealed {
 }
 
 impl Scribe {
-    /// The records of a new process.
+    /// The records of a new process. While less than `second_from` bytes wait, one record is in
+    /// flight: each costs the engine a sync, and what waits meanwhile goes with the next.
     #[must_use]
-    pub fn new(log_id: LogId, writer: Writer, now: Time) -> Self {
+    pub fn new(log_id: LogId, writer: Writer, now: Time, second_from: usize) -> Self {
         Self {
             log_id,
             writer,
@@ -97,6 +97,7 @@ impl Scribe {
             hurried_at: None,
             round_trip: RESEND_LEAST,
             resends: 0,
+            second_from,
         }
     }
 
@@ -162,6 +163,13 @@ impl Scribe {
     pub fn last_number(&self) -> u64 {
         let sealed = self.first + self.sealed.len() as u64;
         sealed - u64::from(self.count == 0)
+    }
+
+    /// A record that is under way.
+    #[must_use]
+    pub fn record(&self, number: u64) -> Option<Arc<Vec<u8>>> {
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        Some(Arc::clone(&self.sealed.get(index)?.record))
     }
 
     /// Whether the open record holds nothing.
@@ -231,7 +239,7 @@ impl Scribe {
             let waiting = waiting + self.open.len() - HEADER_LEN;
             let may_send = match self.sent {
                 0 => true,
-                1 => waiting >= SECOND_FROM,
+                1 => waiting >= self.second_from,
                 _ => false,
             };
             if !may_send {
@@ -321,7 +329,7 @@ mod tests {
     const SEEN: (Position, u64) = (Position(0), 0);
 
     fn scribe() -> Scribe {
-        Scribe::new(LogId(1), Writer(7), Time(0))
+        Scribe::new(LogId(1), Writer(7), Time(0), 256 << 10)
     }
 
     fn numbers(appends: &[Append]) -> Vec<u64> {

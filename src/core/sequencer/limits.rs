@@ -24,6 +24,9 @@ pub struct Limits {
     pub loaded_bytes: usize,
     /// Bytes of a batch after which it is closed, even if there is more to order.
     pub batch_bytes: usize,
+    /// Among several brokers: bytes that wait for the stream from which on a second record is
+    /// appended before the first has come back.
+    pub second_append_bytes: usize,
     /// The most members, present or away.
     pub members: usize,
     /// The most bytes of a name.
@@ -78,6 +81,7 @@ impl Default for Limits {
             tail_bytes: 32 << 20,
             loaded_bytes: 16 << 20,
             batch_bytes: 1 << 20,
+            second_append_bytes: 256 << 10,
             members: 100_000,
             name_bytes: Name::MAX_LEN,
             names_per_key: 64,

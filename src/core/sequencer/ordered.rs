@@ -4,8 +4,8 @@
 use super::among::{Halt, Standing};
 use super::timers::Timer;
 use super::{Sequencer, StreamNews};
-use crate::core::Now;
 use crate::core::order::{Differs, Member, Skip, Taken};
+use crate::core::{Mutant, Now};
 use crate::wire::stream_record::{Header, Proposal};
 use crate::wire::{Dialect, Name, Position as StreamPosition, Writer};
 
@@ -43,6 +43,10 @@ impl Sequencer {
     fn execute(&mut self, now: Now, header: &Header, proposals: &[Proposal<'_>]) {
         let mut outcomes = Vec::new();
         for proposal in proposals {
+            let waits = self.order.pending_bytes();
+            if Mutant::LimitInApply.lives() && waits > self.limits.batch_bytes {
+                continue;
+            }
             self.order.execute(header, proposal, &mut outcomes);
             if let Proposal::Found(_) = proposal {
                 self.adopt_rules();

@@ -5,6 +5,7 @@
 //! a broker that is alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Sequencer;
@@ -13,7 +14,7 @@ use super::guests::GuestNames;
 use super::timers::Timer;
 use crate::core::order::{Command, MemberId};
 use crate::core::replica::{Append, Scribe};
-use crate::core::{Now, Time};
+use crate::core::{Mutant, Now, Time};
 use crate::wire::position_mark::PositionMark;
 use crate::wire::stream_record::Proposal;
 use crate::wire::{Name, Position, Writer};
@@ -34,6 +35,7 @@ impl Sequencer {
     #[must_use]
     pub fn among(mut self, now: Now, broker: Name, mark: Option<PositionMark>) -> Self {
         let writer = draw_writer(&mut self.guests);
+        let second_from = self.limits.second_append_bytes;
         self.order.share(mark);
         self.adopt_rules();
         for id in self.sessions.bound().to_vec() {
@@ -41,7 +43,7 @@ impl Sequencer {
         }
         self.among = Some(Box::new(Among {
             broker,
-            scribe: Scribe::new(self.order.log_id(), writer, now.time),
+            scribe: Scribe::new(self.order.log_id(), writer, now.time, second_from),
             standing: Standing::Reading,
             heard: BTreeMap::new(),
             moved: now.time,
@@ -126,6 +128,16 @@ impl Sequencer {
         }
     }
 
+    /// The engine says that it has an own record: nothing rests on that. What is to be applied at
+    /// once because of it: nothing.
+    pub fn acknowledged(&mut self, now: Now, number: u64) -> Option<Arc<Vec<u8>>> {
+        let among = self.among.as_mut()?;
+        if Mutant::StopAtAck.lives() {
+            among.scribe.applied(now.time, number);
+        }
+        (Mutant::BelieveAcks.lives()).then(|| among.scribe.record(number))?
+    }
+
     /// When [`appends`](Self::appends) is due.
     pub(super) fn among_deadline(&self) -> Option<Time> {
         let among = self.among.as_ref()?;
@@ -148,7 +160,7 @@ impl Sequencer {
         let log_id = self.order.log_id();
         self.sitting.clear();
         if let Some(among) = &mut self.among {
-            among.scribe = Scribe::new(log_id, writer, now.time);
+            among.scribe = Scribe::new(log_id, writer, now.time, self.limits.second_append_bytes);
             among.held_bytes = 0;
             among.farewells.clear();
             if let Some(due) = &mut among.due {

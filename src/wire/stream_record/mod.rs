@@ -78,13 +78,23 @@ pub struct Header {
 }
 
 /// CRC-32 over a record's bytes without its checksum, whatever they are.
-#[must_use]
-pub fn checksum(record: &[u8]) -> u32 {
+fn checksum(record: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     let (head, rest) = record.split_at(record.len().min(field::CHECKSUM.start));
     hasher.update(head);
     hasher.update(rest.get(field::CHECKSUM.len()..).unwrap_or_default());
     hasher.finalize()
+}
+
+/// What a record is compared by: the checksum of a whole one, and for any other one that of all its
+/// bytes. What is damaged in its checksum only is another record, too: it does not count.
+#[must_use]
+pub fn fingerprint(record: &[u8]) -> u32 {
+    let checksum = checksum(record);
+    match read_u32(record, field::CHECKSUM) {
+        Ok(said) if said == checksum => checksum,
+        _ => crc32fast::hash(record),
+    }
 }
 
 impl Header {

@@ -37,6 +37,8 @@ pub(super) struct Client {
     asked_elsewhere: u32,
     /// How often a broker has said so.
     pub trimmed: u64,
+    /// How often a broker that was cut off has sent it elsewhere.
+    pub sent_away: u64,
     /// The broker that it is connected to, and the number of that connection.
     pub at: Option<(usize, u64)>,
     pub connections: u64,
@@ -71,6 +73,7 @@ impl Client {
             received: Vec::new(),
             asked_elsewhere: 0,
             trimmed: 0,
+            sent_away: 0,
             at: None,
             connections: 0,
             life: seed | 1,
@@ -158,6 +161,19 @@ impl Client {
             self.name,
             refusal.text
         );
+        // Its newest hello is never taken for an older one.
+        assert_ne!(
+            refusal.code,
+            Code::Superseded,
+            "{}: its newest connection is superseded",
+            self.name
+        );
+        if refusal.code == Code::Closing {
+            // Perhaps all are: it tries again when it looks at the time.
+            self.sent_away += 1;
+            self.at = None;
+            return Vec::new();
+        }
         if refusal.code == Code::Trimmed && self.asked_elsewhere >= ELSEWHERE {
             // No broker has it.
             while self.next() < Some(refusal.detail) {

@@ -111,6 +111,10 @@ pub(super) enum Fate {
     Twice,
     /// Stored later, behind what is appended meanwhile.
     Delayed,
+    /// Not stored, as there is no room.
+    Full,
+    /// Stored, with something before it that is no record.
+    BehindGarbage,
 }
 
 /// The records that are kept.
@@ -120,6 +124,10 @@ pub(super) struct Engine {
     /// The first position that is kept.
     pub first: u64,
     pub has_leader: bool,
+    /// There is no room.
+    pub is_full: bool,
+    /// A replica that has gone its own way: this broker reads another record at this position.
+    pub diverged: Option<(usize, u64)>,
     /// How often each kind of mishap happens, out of a thousand.
     pub mishaps: u64,
     dice: Random,
@@ -134,6 +142,8 @@ impl Engine {
             records: Vec::new(),
             first: 1,
             has_leader: true,
+            is_full: false,
+            diverged: None,
             mishaps,
             dice: Random::new(seed),
             delayed: Vec::new(),
@@ -162,6 +172,9 @@ impl Engine {
                 Fate::Lost
             };
         }
+        if self.is_full {
+            return Fate::Full;
+        }
         if self.chance(1000 - self.mishaps) {
             return Fate::Stored;
         }
@@ -172,6 +185,7 @@ impl Engine {
             Fate::Refused,
             Fate::Twice,
             Fate::Delayed,
+            Fate::BehindGarbage,
         ];
         fates[usize::try_from(self.dice.below(fates.len() as u64)).expect("a few")]
     }
@@ -192,7 +206,21 @@ impl Engine {
                 None
             }
             Fate::Lost => None,
-            Fate::AckedAndLost => acked(&self.records),
+            // Another record will have the place that was promised.
+            Fate::AckedAndLost => Some(StreamEvent::Appended {
+                tag,
+                position: Position(self.records.len() as u64 + 1),
+            }),
+            Fate::Full => Some(StreamEvent::Refused {
+                tag,
+                why: Refusal::Full,
+            }),
+            Fate::BehindGarbage => {
+                let length = 1 + self.dice.index(record.len() - 1);
+                self.records.push(record[..length].to_vec());
+                self.records.push(record);
+                acked(&self.records)
+            }
             Fate::Refused => Some(StreamEvent::Refused {
                 tag,
                 why: Refusal::Unavailable,
@@ -224,6 +252,15 @@ impl Engine {
         }
     }
 
+    /// The record at a position as a broker reads it.
+    pub(super) fn record_for(&self, broker: usize, position: u64) -> Option<Vec<u8>> {
+        let mut record = self.record(position)?.clone();
+        if self.diverged == Some((broker, position)) {
+            *record.last_mut()? ^= 1;
+        }
+        Some(record)
+    }
+
     /// The record at a position, if it is kept.
     pub(super) fn record(&self, position: u64) -> Option<&Vec<u8>> {
         let index = usize::try_from(position.checked_sub(1)?).ok()?;
@@ -236,7 +273,7 @@ impl Engine {
     }
 
     /// Answers a fetch: a lagging replica knows less.
-    pub(super) fn fetch(&mut self, from: u64, most: u32) -> Vec<StreamEvent> {
+    pub(super) fn fetch(&mut self, broker: usize, from: u64, most: u32) -> Vec<StreamEvent> {
         let last = self.records.len() as u64;
         if from < self.first {
             return vec![StreamEvent::FetchEnd {
@@ -253,10 +290,10 @@ impl Engine {
         let known = last.saturating_sub(lag);
         let end = known.min(from + u64::from(most) - 1);
         let mut events: Vec<_> = (from..=end)
-            .filter_map(|position| Some((position, self.record(position)?)))
+            .filter_map(|position| Some((position, self.record_for(broker, position)?)))
             .map(|(position, record)| StreamEvent::Fetched {
                 position: Position(position),
-                record: record.clone(),
+                record,
             })
             .collect();
         events.push(StreamEvent::FetchEnd {

@@ -24,14 +24,14 @@ impl World {
             } => self.append(broker, process, tag, record, fate),
             Happening::Hears(broker, process, mail) => self.hear(broker, process, mail),
             Happening::Fetches(broker, process, from, most) => {
-                for event in self.engine.fetch(from, most) {
+                for event in self.engine.fetch(broker, from, most) {
                     self.send_event(broker, process, event, 50);
                 }
             }
             Happening::ReadsAgain(broker, process, at) => {
                 let event = StreamEvent::ReadAgain {
                     position: Position(at),
-                    record: self.engine.record(at).cloned(),
+                    record: self.engine.record_for(broker, at),
                 };
                 self.send_event(broker, process, event, 2_000);
             }
@@ -68,6 +68,7 @@ impl World {
                 self.brokers[broker].is_cut_off = false;
                 self.tell_up(broker);
             }
+            Happening::HasRoom => self.engine.is_full = false,
             Happening::TellsExtent => self.tell_extent(),
             Happening::Released => {
                 let before = self.engine.records.len();

@@ -46,8 +46,12 @@ impl World {
             .map(|record| (record.sender.to_vec(), record.payload.to_vec()))
             .collect();
         for client in &self.clients {
-            if client.trimmed > 0 {
-                *self.sometimes.entry("trimmed").or_default() += client.trimmed;
+            let counts = [
+                ("trimmed", client.trimmed),
+                ("sent elsewhere", client.sent_away),
+            ];
+            for (what, times) in counts.into_iter().filter(|(_, times)| *times > 0) {
+                *self.sometimes.entry(what).or_default() += times;
             }
             let begin = usize::try_from(client.begin.unwrap()).unwrap();
             for (order, received) in (begin..).zip(&client.received) {

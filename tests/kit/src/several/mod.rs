@@ -3,6 +3,7 @@
 
 mod client;
 mod engine;
+mod evil;
 mod happen;
 mod judge;
 mod process;
@@ -20,6 +21,7 @@ use orden::wire::stream_record::Founding;
 
 use self::client::Client;
 use self::engine::{Engine, Fate};
+pub use self::evil::run_evil;
 use self::process::{Broker, Process};
 use crate::random::Random;
 
@@ -31,8 +33,6 @@ const WALL: u64 = 1_700_000_000_000_000;
 /// Trouble lasts so long, and everything comes right within so long after it.
 const TROUBLE: u64 = 25_000_000;
 const PATIENCE: u64 = 600_000_000;
-/// Once the engine has broken its word, all have stopped within this time.
-const PATIENCE_WITH_EVIL: u64 = 60_000_000;
 const HAPPENINGS: u64 = 2_000_000;
 
 /// How often something has happened, by its name.
@@ -61,6 +61,7 @@ enum Happening {
     Continues(usize),
     Joined(usize),
     Released,
+    HasRoom,
     TellsExtent,
 }
 
@@ -79,7 +80,7 @@ struct World {
     /// What the stream keeps at least.
     keep_bytes: Option<u64>,
     has_healed: bool,
-    /// The stream loses what it had, and goes on as if nothing were.
+    /// The engine breaks its word once.
     is_evil: bool,
     sometimes: Sometimes,
 }
@@ -97,33 +98,6 @@ pub fn run(seed: u64) -> Sometimes {
     let end = world.now + PATIENCE;
     world.run_until(end, true);
     world.judge();
-    world.sometimes
-}
-
-/// Runs the world of a seed in which the engine breaks its word once: records that were applied
-/// are gone, and others take their places.
-///
-/// # Panics
-/// If a broker goes on.
-#[must_use]
-pub fn run_evil(seed: u64) -> Sometimes {
-    let mut world = World::new(seed);
-    world.is_evil = true;
-    world.keep_bytes = None;
-    world.begin();
-    world.run_until(TROUBLE, false);
-    world.break_word();
-    world.run_until(TROUBLE + 1_000_000, false);
-    world.heal();
-    let end = world.now + PATIENCE_WITH_EVIL;
-    world.run_until(end, false);
-    for (at, broker) in world.brokers.iter().enumerate() {
-        assert!(
-            broker.is_halted,
-            "broker {at} goes on: {}",
-            world.describe()
-        );
-    }
     world.sometimes
 }
 
@@ -177,6 +151,7 @@ impl World {
                 publish_window: 100,
                 members: 100,
                 batch_bytes: [1, 400, 100_000][dice.index(3)],
+                second_append_bytes: [1, 300, 256 << 10][dice.index(3)],
                 tail_bytes: [600, 1 << 20][dice.index(2)],
                 ping_after: std::time::Duration::from_secs(2),
                 away_after: std::time::Duration::from_secs(6),

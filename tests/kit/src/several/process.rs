@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orden::commit::{CommitLoop, Sync};
 use orden::core::replica::Assembly;
-use orden::core::{Halt, Input, InputOf, LoadError, PacketOf, Sequencer};
+use orden::core::{Halt, Input, InputOf, LoadError, Outgoing, PacketOf, Sequencer};
 use orden::store::{self, Beginning, LogReader, Run};
 use orden::wire::{Name, OrderNumber};
 
@@ -140,7 +140,9 @@ impl World {
             let loaded = Input::Loaded { from, result };
             process.commits.step(now, loaded).unwrap();
         }
+        let was_open = process.commits.machine().is_open();
         let ready = process.commits.round(now).unwrap();
+        let is_anew = was_open && !process.commits.machine().is_open();
         process.commits.rest().unwrap();
         let halt = process.commits.halt().cloned();
         process.loads = ready.loads;
@@ -163,7 +165,23 @@ impl World {
         let is_loading = !process.loads.is_empty();
         let deadline = process.commits.deadline();
         let requests = process.stream.take();
-        for outgoing in &ready.sends {
+        if is_anew {
+            self.count("broker counted as gone, and back");
+        }
+        self.send_out(&ready.sends);
+        for request in requests {
+            self.request(at, number, request);
+        }
+        if is_loading {
+            self.later(10, 2_000, Happening::Wakes(at, number));
+        }
+        if let Some(deadline) = deadline {
+            self.at(deadline.0.max(self.now + 1), Happening::Wakes(at, number));
+        }
+    }
+
+    fn send_out(&mut self, sends: &[Outgoing]) {
+        for outgoing in sends {
             for to in &outgoing.to {
                 for index in outgoing.range.clone() {
                     let frame = &outgoing.frames.bytes()[outgoing.frames.place(index)];
@@ -175,15 +193,6 @@ impl World {
                     );
                 }
             }
-        }
-        for request in requests {
-            self.request(at, number, request);
-        }
-        if is_loading {
-            self.later(10, 2_000, Happening::Wakes(at, number));
-        }
-        if let Some(deadline) = deadline {
-            self.at(deadline.0.max(self.now + 1), Happening::Wakes(at, number));
         }
     }
 

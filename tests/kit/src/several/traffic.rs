@@ -76,7 +76,8 @@ impl World {
                 } else {
                     StreamEvent::Tail {
                         position: Position(index as u64 + 1),
-                        record: self.engine.records[index].clone(),
+                        record: (self.engine.record_for(broker, index as u64 + 1))
+                            .expect("it was just stored"),
                     }
                 };
                 self.send_event(broker, number, event, 2_000);
@@ -125,5 +126,7 @@ fn name_of(fate: Fate) -> &'static str {
         Fate::Refused => "append refused",
         Fate::Twice => "append stored twice",
         Fate::Delayed => "append delayed",
+        Fate::Full => "append refused: stream full",
+        Fate::BehindGarbage => "append behind what is no record",
     }
 }

@@ -1,6 +1,7 @@
 //! What goes wrong in such a world, and that it ends.
 
 use orden::core::Time;
+use orden::stream::{Outage, StreamEvent};
 
 use super::{Happening, World};
 
@@ -11,7 +12,7 @@ impl World {
         }
         self.later(200_000, 6_000_000, Happening::Trouble);
         let broker = self.dice.index(self.brokers.len());
-        match self.dice.below(7) {
+        match self.dice.below(8) {
             0 => {
                 self.count("broker killed");
                 self.kill(broker, false);
@@ -41,8 +42,19 @@ impl World {
                 let until = self.now + 1_000_000 + self.dice.below(15_000_000);
                 self.clients[client].sleeps(Time(until));
             }
+            6 => {
+                self.count("stream full");
+                self.engine.is_full = true;
+                self.later(500_000, 5_000_000, Happening::HasRoom);
+            }
             _ => {
                 self.count("broker cut off");
+                // It finds out itself that no server answers; what was on its way is gone.
+                if let Some(process) = &self.brokers[broker].process {
+                    process.stream.tell(StreamEvent::Down(Outage::NoServer));
+                    let number = process.number;
+                    self.at(self.now, Happening::Wakes(broker, number));
+                }
                 self.brokers[broker].is_cut_off = true;
                 self.later(500_000, 20_000_000, Happening::Joined(broker));
             }
@@ -54,19 +66,11 @@ impl World {
         self.engine.mishaps = 0;
         self.happen(Happening::Released);
         self.happen(Happening::Leader(true));
+        self.happen(Happening::HasRoom);
         for broker in 0..self.brokers.len() {
             self.happen(Happening::Continues(broker));
             self.happen(Happening::Joined(broker));
             self.start(broker);
         }
-    }
-
-    /// Everything from some record on that all brokers had applied is gone.
-    pub(super) fn break_word(&mut self) {
-        self.engine.records.truncate(2);
-        self.engine.release();
-        self.count("records lost that were applied");
-        self.happen(Happening::Leader(false));
-        self.later(100_000, 900_000, Happening::Leader(true));
     }
 }

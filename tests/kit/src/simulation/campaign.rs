@@ -66,10 +66,19 @@ pub fn try_seed(seed: u64, look: impl FnOnce(&[Moment])) -> Result<Remains, Stri
             Err(violation) => Err(violation.to_string()),
         }
     };
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+    caught(run).unwrap_or_else(Err)
+}
+
+/// Runs something that panics if it notices what is wrong; says what that was.
+pub fn noticed(run: impl FnOnce()) -> Result<(), String> {
+    caught(run)
+}
+
+fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
-        Err(text.unwrap_or_else(|| "a panic".into()))
+        text.unwrap_or_else(|| "a panic".into())
     })
 }
 

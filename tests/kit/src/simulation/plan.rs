@@ -185,6 +185,7 @@ fn limits(dice: &mut Dice) -> Limits {
         window_bytes: dice.pick(&[100, 1000, 100_000]),
         tail_bytes: dice.pick(&[1, 600, 3000, 1 << 20]),
         loaded_bytes: dice.pick(&[1, 2000, 1 << 20]),
+        second_append_bytes: 256 << 10,
         batch_bytes: dice.pick(&[1, 400, 1000]),
         members: 100,
         name_bytes: 255,
