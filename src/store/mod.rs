@@ -19,8 +19,8 @@
 //!  medium     what files must be able to do; disk is the real one, tests simulate another
 //! ```
 //!
-//! It decides nothing about the order, and knows nothing of peers. `docs/internals/journal.md` describes
-//! the bytes, what is assumed of the medium, and what recovery does in each case.
+//! It decides nothing about the order, and knows nothing of peers. `docs/internals/journal.md`
+//! describes the bytes, what is assumed of the medium, and what recovery does in each case.
 
 pub mod mark;
 pub mod medium;

@@ -1,5 +1,5 @@
-//! What docs/internals/journal.md says of the bytes is what the code writes, and the tests that it names
-//! are there.
+//! What docs/internals/journal.md says of the bytes is what the code writes, and the tests that it
+//! names are there.
 
 use std::fs;
 use std::ops::Range;

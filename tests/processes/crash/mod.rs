@@ -1,8 +1,8 @@
 //! `kill -9` of a real broker under load, again and again: nothing that was confirmed or seen is
 //! lost, ordered twice, or renumbered.
 //!
-//! `ORDEN_CRASH_ROUNDS` says how many kills there are; `docs/internals/journal.md` has the command and what
-//! came out.
+//! `ORDEN_CRASH_ROUNDS` says how many kills there are; `docs/internals/journal.md` has the command
+//! and what came out.
 
 use orden_kit::checker::check;
 use orden_kit::checker::history::Event;
