@@ -90,6 +90,15 @@ struct Load {
     /// Messages a second over all publishers; 0: as fast as they are confirmed
     #[arg(long, env = "ORDEN_RATE", value_name = "RATE", default_value_t = 0)]
     rate: u64,
+    /// The most messages of a publisher that are not confirmed; 1: it waits for each before the
+    /// next; 0: as many as its dialect takes
+    #[arg(
+        long,
+        env = "ORDEN_UNCONFIRMED",
+        value_name = "COUNT",
+        default_value_t = 0
+    )]
+    unconfirmed: u64,
     /// What the peers speak
     #[arg(long, env = "ORDEN_DIALECT", value_enum, default_value_t = Dialect::Native)]
     dialect: Dialect,
@@ -181,6 +190,7 @@ impl RunArgs {
             messages: self.load.messages,
             size: self.load.size,
             rate: self.load.rate,
+            unconfirmed: self.load.unconfirmed,
             batch: self.load.batch,
             threads: self.limits.threads,
             patience: Duration::from_secs(self.limits.patience),

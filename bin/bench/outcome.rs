@@ -124,6 +124,11 @@ impl Outcome {
         is_confirmed.then(|| micros(self.confirm.value_at_percentile(percentile)))
     }
 
+    /// Milliseconds, the longest that a subscriber was delivered nothing.
+    pub(super) fn silence(&self) -> f64 {
+        round(as_float(self.tally.silence) / 1e6, 1)
+    }
+
     /// Nanoseconds of the child's processor time for each delivery.
     pub(super) fn processor_a_delivery(&self) -> f64 {
         as_float(self.used.processor) / as_float(self.delivered.max(1))
@@ -150,6 +155,7 @@ impl Outcome {
         put("messages", json!(plan.messages));
         put("size", json!(plan.size));
         put("rate", json!(plan.rate));
+        put("most_unconfirmed", json!(plan.unconfirmed));
         put("curve", json!(plan.curve));
         put("batch", json!(plan.batch));
         put("sync", json!(plan.sync()));
@@ -162,6 +168,7 @@ impl Outcome {
         put("p99_us", json!(self.latency(99.0)));
         put("p999_us", json!(self.latency(99.9)));
         put("max_us", json!(self.latency(100.0)));
+        put("longest_silence_ms", json!(self.silence()));
         put("confirm_p50_us", json!(self.confirmation(50.0)));
         put("confirm_p99_us", json!(self.confirmation(99.0)));
         put("orders", json!(self.orders()));
@@ -215,6 +222,11 @@ impl Outcome {
             let (half, most) = (human::micros(half), human::micros(most));
             lines.push(("confirmed", format!("p50 {half}, p99 {most}")));
         }
+        let silence = format!(
+            "{} ms between two deliveries of a subscriber",
+            self.silence()
+        );
+        lines.push(("at most", silence));
         if plan.rate > 0 {
             let late = human::micros(micros(self.late.value_at_percentile(99.0)));
             lines.push((
@@ -271,9 +283,11 @@ impl Outcome {
     /// Who sent what to whom, in words.
     pub(super) fn load(&self) -> String {
         let plan = &self.plan;
-        let speed = match plan.rate {
-            0 => "as fast as they go".to_owned(),
-            rate => format!("{rate} a second"),
+        let speed = match (plan.rate, plan.unconfirmed) {
+            (0, 0) => "as fast as they go".to_owned(),
+            (0, 1) => "each once the one before is confirmed".to_owned(),
+            (0, most) => format!("at most {most} of each unconfirmed"),
+            (rate, _) => format!("{rate} a second"),
         };
         let stalled = match plan.stalled {
             0 => String::new(),

@@ -63,6 +63,8 @@ pub(super) struct Plan {
     pub(super) size: usize,
     /// Messages a second over all publishers; 0: as fast as they are confirmed.
     pub(super) rate: u64,
+    /// The most messages of a publisher that are not confirmed; 0: as many as its dialect takes.
+    pub(super) unconfirmed: u64,
     /// Messages in a frame, with [`Dialect::Bare`].
     pub(super) batch: usize,
     /// The most threads for subscribers, and for publishers.
@@ -98,6 +100,9 @@ impl Plan {
         }
         if self.dialect == Dialect::Bare && matches!(self.target, Target::Running(_)) {
             return Err("--address: bare measures a loop of its own".to_owned());
+        }
+        if self.dialect == Dialect::Bare && self.unconfirmed > 0 {
+            return Err("--unconfirmed: bare confirms nothing".to_owned());
         }
         if self.dialect != Dialect::Bare && self.batch != 1 {
             return Err("--batch: for bare only; the native dialect packs by itself".to_owned());

@@ -163,7 +163,7 @@ impl Publishing<'_> {
                 sequence: seat.next,
                 sent_at,
             };
-            if !seat.link.publish(self.payload.write(stamp))? {
+            if !self.may_publish(seat) || !seat.link.publish(self.payload.write(stamp))? {
                 break;
             }
             seat.next += 1;
@@ -174,11 +174,18 @@ impl Publishing<'_> {
                 self.report.late.saturating_record(now - sent_at);
             }
         }
-        // At a rate, nothing else is there to fill a frame with: what is due leaves.
-        if !published || self.shared.plan.rate > 0 || seat.is_done() {
+        // Where nothing else is there to fill a frame with, what was published leaves.
+        let is_due = self.shared.plan.rate > 0 || !self.may_publish(seat);
+        if !published || is_due || seat.is_done() {
             seat.link.flush()?;
         }
         Ok(published)
+    }
+
+    /// Whether the run lets a publisher have one more message that is not confirmed.
+    fn may_publish<L: Publish>(&self, seat: &Seat<L>) -> bool {
+        let most = self.shared.plan.unconfirmed;
+        most == 0 || seat.link.unconfirmed() < most
     }
 
     /// Notes what was confirmed, in the order of the messages; says whether anything was.
@@ -221,7 +228,7 @@ impl Publishing<'_> {
             _ => {
                 let for_nothing = seats
                     .iter()
-                    .any(|seat| !seat.is_done() && seat.link.is_open());
+                    .any(|seat| !seat.is_done() && seat.link.is_open() && self.may_publish(seat));
                 wait(seats, WAIT)?;
                 let waited = Duration::from_nanos(self.shared.clock.now() - now);
                 self.report.stalls += u64::from(for_nothing && waited >= WAIT);

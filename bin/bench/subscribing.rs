@@ -36,6 +36,8 @@ pub(super) struct Tally {
     /// Deliveries in each stretch of [`BUCKET`] nanoseconds.
     pub(super) buckets: Vec<u64>,
     pub(super) last_delivery: u64,
+    /// The longest that a subscriber was delivered nothing, between two deliveries.
+    pub(super) silence: u64,
 }
 
 impl Tally {
@@ -44,6 +46,7 @@ impl Tally {
             latency: histogram(),
             buckets: Vec::new(),
             last_delivery: 0,
+            silence: 0,
         }
     }
 
@@ -59,6 +62,7 @@ impl Tally {
             *sum += count;
         }
         self.last_delivery = self.last_delivery.max(other.last_delivery);
+        self.silence = self.silence.max(other.silence);
     }
 
     #[inline]
@@ -86,6 +90,8 @@ pub(super) fn histogram() -> Histogram<u64> {
 struct Seat<L> {
     link: L,
     check: Check,
+    /// When it was delivered something; none before the first message.
+    delivered: Option<u64>,
 }
 
 /// Runs a thread's subscribers until the run is over.
@@ -100,7 +106,11 @@ pub(super) fn run<L: Link>(
         let mut link = L::open(&home, who)?;
         prepare(&mut link);
         let check = Check::new(shared.plan.publishers);
-        seats.push(Seat { link, check });
+        seats.push(Seat {
+            link,
+            check,
+            delivered: None,
+        });
     }
     let payload = shared.payload();
     let mut tally = Tally::new();
@@ -163,8 +173,8 @@ fn burst<L: Link>(
 ) -> Result<(), Error> {
     seat.link.begin()?;
     let before = seat.check.delivered;
-    let mut now = shared.clock.now();
-    let mut bytes = 0;
+    let begin = shared.clock.now();
+    let (mut now, mut bytes) = (begin, 0);
     for _ in 0..BURST {
         let check = &mut seat.check;
         let taken = seat.link.take(&mut |order, message| {
@@ -190,6 +200,8 @@ fn burst<L: Link>(
     let delivered = seat.check.delivered - before;
     if delivered > 0 {
         tally.count(now, delivered);
+        let last = seat.delivered.replace(now).unwrap_or(begin);
+        tally.silence = tally.silence.max(begin.saturating_sub(last));
         shared.delivered.fetch_add(delivered, Ordering::Relaxed);
     }
     Ok(())

@@ -192,7 +192,7 @@ fn a_comparison_runs_all_of_them_and_judges() {
         "compare", "--rounds", "2", "--scale", "0.002", "--format", "json",
     ]);
     command
-        .args(["--parts", "speed,latency", "--data"])
+        .args(["--parts", "speed,latency,rates,singly", "--data"])
         .arg(data.path());
     command.arg("--plot").arg(&picture);
     let (output, complaint) = finish(command);
@@ -210,14 +210,14 @@ fn a_comparison_runs_all_of_them_and_judges() {
         .iter()
         .map(|run| run["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names.len(), 10, "{names:?}");
+    assert_eq!(names.len(), 27, "{names:?}");
     for run in runs {
         assert_eq!(run["rounds"].as_array().map(Vec::len), Some(2), "{run}");
         assert!(run["deliveries_per_second"].as_f64() > Some(0.0), "{run}");
     }
     assert_eq!(
         figures["thresholds"].as_array().map(Vec::len),
-        Some(8),
+        Some(11),
         "{figures}"
     );
     let drawn = std::fs::read_to_string(&picture).unwrap();

@@ -27,6 +27,10 @@ pub(super) enum Part {
     Speed,
     /// The time through an idle broker, at 2,000 messages a second
     Latency,
+    /// The same at 200 and at 20,000
+    Rates,
+    /// Publishers that wait for each message before the next: one alone, and many
+    Singly,
     /// Many members, and one that never reads
     Members,
 }
@@ -39,6 +43,7 @@ pub(super) enum Key {
     Memory,
     Synced,
     Periodic,
+    Never,
     Binary,
     BareLatency,
     BareSyncedLatency,
@@ -46,6 +51,19 @@ pub(super) enum Key {
     SyncedLatency,
     ManyMembers,
     Stalled,
+    /// At a rate that no threshold is about.
+    Rate(u64),
+    /// So many publishers that wait for each message, and what they wait for.
+    Singly(usize, Waits),
+    /// One native publisher that does.
+    Lone(Waits),
+}
+
+/// What makes a publisher wait that has one message on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    Memory,
+    Sync,
 }
 
 /// One way of running.
@@ -60,18 +78,26 @@ pub(super) struct Course {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Figures {
     pub(super) deliveries_per_second: f64,
+    /// Microseconds to deliver; where each message waits for the one before, to confirm.
     pub(super) p50: f64,
     pub(super) p99: f64,
+    /// Milliseconds, the longest that a subscriber was delivered nothing.
+    pub(super) silence: f64,
     /// Nanoseconds of the broker's processor time a delivery.
     pub(super) processor: f64,
 }
 
 impl Figures {
     pub(super) fn of(outcome: &Outcome) -> Self {
+        let through = |percentile| match outcome.plan.unconfirmed {
+            1 => outcome.confirmation(percentile).unwrap_or(f64::NAN),
+            _ => outcome.latency(percentile),
+        };
         Self {
             deliveries_per_second: outcome.deliveries_per_second(),
-            p50: outcome.latency(50.0),
-            p99: outcome.latency(99.0),
+            p50: through(50.0),
+            p99: through(99.0),
+            silence: outcome.silence(),
             processor: outcome.processor_a_delivery(),
         }
     }
@@ -113,6 +139,8 @@ pub(super) fn courses(parts: &[Part], within: &Path, threads: usize, scale: f64)
         add(Key::Memory, "native, in memory", native, memory(), million);
         let name = "native, synced within a second";
         add(Key::Periodic, name, native, periodic, million);
+        let name = "native, on disk, never synced";
+        add(Key::Never, name, native, disk(Sync::Never), million);
         add(Key::Binary, "binary, in memory", binary, memory(), 150_000);
     }
     if asked(Part::Members) {
@@ -127,7 +155,101 @@ pub(super) fn courses(parts: &[Part], within: &Path, threads: usize, scale: f64)
     for course in &mut all {
         course.adjust();
     }
+    if asked(Part::Rates) {
+        all.extend(at_other_rates(within, scale));
+    }
+    if asked(Part::Singly) {
+        all.extend(one_after_the_other(within, threads, scale));
+    }
     all
+}
+
+/// What is run at other rates than that of the thresholds.
+fn at_other_rates(within: &Path, scale: f64) -> Vec<Course> {
+    let mut all = Vec::new();
+    for (rate, messages, names) in [
+        (
+            200,
+            600,
+            [
+                "bare, 200 a second",
+                "bare, each synced, 200 a second",
+                "native, in memory, 200 a second",
+                "native, synced, 200 a second",
+            ],
+        ),
+        (
+            20_000,
+            40_000,
+            [
+                "bare, 20,000 a second",
+                "bare, each synced, 20,000 a second",
+                "native, in memory, 20,000 a second",
+                "native, synced, 20,000 a second",
+            ],
+        ),
+    ] {
+        for ((_, _, dialect, storage), name) in
+            through_an_idle_broker(within).into_iter().zip(names)
+        {
+            let mut plan = plan(dialect, storage, scaled(messages, scale), 1);
+            plan.rate = rate;
+            let key = Key::Rate(rate);
+            all.push(Course { key, name, plan });
+        }
+    }
+    all
+}
+
+/// Publishers that wait until a message is confirmed, or has come back, before the next: where
+/// peers live that publish one message a frame, and commits of groups pay.
+fn one_after_the_other(within: &Path, threads: usize, scale: f64) -> Vec<Course> {
+    let disk = || Storage::Disk {
+        within: within.to_owned(),
+        sync: Sync::Always,
+    };
+    let (native, binary) = (Dialect::Native, Dialect::Binary);
+    let (memory, sync) = (Waits::Memory, Waits::Sync);
+    let rows = [
+        ("native, in memory, one at a time", native, memory, 1, 4_000),
+        ("native, synced, one at a time", native, sync, 1, 4_000),
+        ("binary, in memory, one at a time", binary, memory, 1, 4_000),
+        ("binary, synced, one at a time", binary, sync, 1, 4_000),
+        (
+            "binary, in memory, 16 publishers",
+            binary,
+            memory,
+            16,
+            16_000,
+        ),
+        ("binary, synced, 16 publishers", binary, sync, 16, 16_000),
+        (
+            "binary, in memory, 256 publishers",
+            binary,
+            memory,
+            256,
+            8_000,
+        ),
+        ("binary, synced, 256 publishers", binary, sync, 256, 8_000),
+    ];
+    let course = |(name, dialect, waits, publishers, messages)| {
+        let storage = if waits == sync {
+            disk()
+        } else {
+            Storage::Memory
+        };
+        let messages = scaled(messages, scale).max(publishers as u64);
+        let mut plan = plan(dialect, storage, messages, threads);
+        plan.publishers = publishers;
+        plan.subscribers = 1;
+        plan.unconfirmed = 1;
+        let key = match dialect {
+            Dialect::Binary => Key::Singly(publishers, waits),
+            _ => Key::Lone(waits),
+        };
+        Course { key, name, plan }
+    };
+    rows.into_iter().map(course).collect()
 }
 
 /// What is run at 2,000 messages a second.
@@ -180,6 +302,7 @@ fn plan(dialect: Dialect, storage: Storage, messages: u64, threads: usize) -> Pl
         messages,
         size: SIZE,
         rate: 0,
+        unconfirmed: 0,
         batch: 1,
         threads,
         patience: PATIENCE,
@@ -199,7 +322,7 @@ impl Course {
                 // Eight threads that wake for each message leave no processor idle.
                 self.plan.threads = 1;
             }
-            Key::Bare | Key::Memory | Key::Synced | Key::Periodic | Key::Binary => {}
+            _ => {}
         }
     }
 }

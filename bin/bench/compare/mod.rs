@@ -23,7 +23,9 @@ pub(super) use report::Verdict;
 const AFTER_HELP: &str = "\
 Each runs once a round, in turn, so that what else the machine does meets all alike: the
 ratios mean something where figures do not. Each run is 8 subscribers, 1 publisher and 120 bytes
-unless its name says otherwise. Every flag is an environment variable, too: ORDEN_…
+unless its name says otherwise. p50 and p99 are the time to deliver; of publishers that wait for
+each message before the next, the time to confirm. Every flag is an environment variable, too:
+ORDEN_…
 
   orden-bench compare                          everything, as the documents cite it
   orden-bench compare --parts latency          only the time through an idle broker
@@ -51,7 +53,8 @@ pub(super) struct CompareArgs {
     scale: f64,
     /// Compare only this
     #[arg(long, env = "ORDEN_PARTS", value_enum, value_delimiter = ',', value_name = "PART",
-        default_values_t = [Part::Speed, Part::Latency, Part::Members])]
+        default_values_t =
+            [Part::Speed, Part::Latency, Part::Members, Part::Rates, Part::Singly])]
     parts: Vec<Part>,
     /// The most threads for subscribers, and for publishers
     #[arg(long, env = "ORDEN_THREADS", value_name = "COUNT", default_value_t = 8)]

@@ -8,6 +8,7 @@ use super::course::{Course, Figures, Key};
 use super::thresholds::{Bound, Threshold, thresholds};
 use crate::bench::error::Error;
 use crate::bench::human;
+use crate::bench::plan::Plan;
 use crate::bench::plot::{Bar, draw_bars};
 
 /// What one course has given, a figure a round.
@@ -50,7 +51,7 @@ impl Verdict {
         let processors = std::thread::available_parallelism().map_or(0, usize::from);
         let head = format!(
             "Medians of {}, in turn, on {}; one sync after the other takes {}\n\n\
-             {:<36}{:>14}{:>22}{:>11}{:>11}{:>12}\n",
+             {:<36}{:>14}{:>22}{:>11}{:>11}{:>11}{:>12}\n",
             human::plural(self.rounds, "round"),
             human::plural(processors, "processor"),
             human::micros(self.sync),
@@ -59,6 +60,7 @@ impl Verdict {
             "least – most",
             "p50",
             "p99",
+            "silence",
             "broker CPU"
         );
         let runs = self.series.iter().map(Series::line);
@@ -85,11 +87,14 @@ impl Verdict {
                 "sync": one.course.plan.sync(),
                 "subscribers": one.course.plan.subscribers,
                 "rate": one.course.plan.rate,
+                "publishers": one.course.plan.publishers,
+                "most_unconfirmed": one.course.plan.unconfirmed,
                 "batch": one.course.plan.batch,
                 "deliveries_per_second": median.deliveries_per_second.round(),
                 "rounds": rounds.collect::<Vec<_>>(),
                 "p50_us": median.p50,
                 "p99_us": median.p99,
+                "longest_silence_ms": median.silence,
                 "broker_cpu_ns_per_delivery": median.processor,
             })
         });
@@ -116,7 +121,8 @@ impl Verdict {
 
     /// The throughputs side by side.
     pub(crate) fn draw(&self, file: &Path) -> Result<(), Error> {
-        let unpaced = self.series.iter().filter(|one| one.course.plan.rate == 0);
+        let is_unpaced = |plan: &Plan| plan.rate == 0 && plan.unconfirmed == 0;
+        let unpaced = (self.series.iter()).filter(|one| is_unpaced(&one.course.plan));
         let mut bars: Vec<_> = unpaced
             .map(|one| {
                 let value = one.median().deliveries_per_second;
@@ -156,12 +162,13 @@ impl Series {
         let least = human::count(speeds().fold(f64::MAX, f64::min));
         let most = human::count(speeds().fold(0.0, f64::max));
         format!(
-            "{:<36}{:>14}{:>22}{:>11}{:>11}{:>12}\n",
+            "{:<36}{:>14}{:>22}{:>11}{:>11}{:>11}{:>12}\n",
             self.course.name,
             human::count(median.deliveries_per_second),
             format!("{least} – {most}"),
             human::micros(median.p50),
             human::micros(median.p99),
+            human::micros(median.silence * 1e3),
             format!("{:.0} ns", median.processor),
         )
     }
@@ -173,6 +180,7 @@ impl Series {
             deliveries_per_second: of(|round| round.deliveries_per_second),
             p50: of(|round| round.p50),
             p99: of(|round| round.p99),
+            silence: of(|round| round.silence),
             processor: of(|round| round.processor),
         }
     }

@@ -1,6 +1,6 @@
 //! What must hold, as ratios of medians.
 
-use super::course::{Figures, Key};
+use super::course::{Figures, Key, Waits};
 
 /// A least or most value, and what was measured.
 pub(super) struct Threshold {
@@ -25,15 +25,28 @@ impl Threshold {
     }
 }
 
+/// A ratio of what was run, and what it has to be; without a value where one of both was not run.
+type Candidate = (&'static str, Option<f64>, Bound);
+
 /// All that can be judged by what was run.
 pub(super) fn thresholds(median: impl Fn(Key) -> Option<Figures>) -> Vec<Threshold> {
+    let median = &median;
+    let candidates = (speeds(median).into_iter())
+        .chain(latencies(median))
+        .chain(members(median));
+    let judged = |(name, value, bound): Candidate| {
+        Some(Threshold {
+            name,
+            value: value?,
+            bound,
+        })
+    };
+    candidates.filter_map(judged).collect()
+}
+
+fn speeds(median: &impl Fn(Key) -> Option<Figures>) -> [Candidate; 6] {
     let speed = |key| Some(median(key)?.deliveries_per_second);
-    let p50 = |key| Some(median(key)?.p50);
-    let processor = |key| Some(median(key)?.processor);
-    let tail = |key| median(key).map(|figures| figures.p99 / figures.p50);
-    let bare = p50(Key::BareLatency).zip(p50(Key::BareSyncedLatency));
-    let allowed = bare.map(|(bare, synced)| allowed_latency(bare, synced));
-    let candidates = [
+    [
         (
             "native synced / bare",
             ratio(speed(Key::Synced), speed(Key::Bare)),
@@ -50,10 +63,29 @@ pub(super) fn thresholds(median: impl Fn(Key) -> Option<Figures>) -> Vec<Thresho
             Bound::AtLeast(0.8),
         ),
         (
+            "speed: synced within a second / before delivery",
+            ratio(speed(Key::Periodic), speed(Key::Synced)),
+            Bound::AtLeast(0.9),
+        ),
+        (
+            "speed: never synced / synced before delivery",
+            ratio(speed(Key::Never), speed(Key::Synced)),
+            Bound::AtLeast(0.9),
+        ),
+        (
             "binary / bare",
             ratio(speed(Key::Binary), speed(Key::Bare)),
             Bound::AtLeast(0.4),
         ),
+    ]
+}
+
+fn latencies(median: &impl Fn(Key) -> Option<Figures>) -> [Candidate; 4] {
+    let p50 = |key| Some(median(key)?.p50);
+    let tail = |key| median(key).map(|figures| figures.p99 / figures.p50);
+    let bare = p50(Key::BareLatency).zip(p50(Key::BareSyncedLatency));
+    let allowed = bare.map(|(bare, synced)| allowed_latency(bare, synced));
+    [
         (
             "latency: native in memory / bare",
             ratio(p50(Key::MemoryLatency), p50(Key::BareLatency)),
@@ -74,6 +106,14 @@ pub(super) fn thresholds(median: impl Fn(Key) -> Option<Figures>) -> Vec<Thresho
             tail(Key::SyncedLatency),
             Bound::AtMost(3.0),
         ),
+    ]
+}
+
+fn members(median: &impl Fn(Key) -> Option<Figures>) -> [Candidate; 3] {
+    let speed = |key| Some(median(key)?.deliveries_per_second);
+    let processor = |key| Some(median(key)?.processor);
+    let publishers = |waits| speed(Key::Singly(256, waits));
+    [
         (
             "broker CPU a delivery: 512 members / 8",
             ratio(processor(Key::ManyMembers), processor(Key::Synced)),
@@ -84,15 +124,12 @@ pub(super) fn thresholds(median: impl Fn(Key) -> Option<Figures>) -> Vec<Thresho
             ratio(speed(Key::Stalled), speed(Key::Synced)),
             Bound::AtLeast(0.9),
         ),
-    ];
-    let judged = |(name, value, bound): (_, Option<f64>, _)| {
-        Some(Threshold {
-            name,
-            value: value?,
-            bound,
-        })
-    };
-    candidates.into_iter().filter_map(judged).collect()
+        (
+            "256 binary publishers: synced / in memory",
+            ratio(publishers(Waits::Sync), publishers(Waits::Memory)),
+            Bound::AtLeast(0.8),
+        ),
+    ]
 }
 
 /// One and a half times the loop, and a sync.
