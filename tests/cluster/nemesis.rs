@@ -6,12 +6,17 @@
 //! ```
 
 use orden_kit::clock::pause;
-use orden_kit::cluster::{NAMES, Stage};
+use orden_kit::cluster::{self, NAMES, Stage};
+use orden_kit::network::{self, Lan};
+use orden_kit::programs::broker::{command, run};
+use orden_kit::programs::nats::NatsServers;
 use serde_json::json;
 use std::time::Duration;
 
 /// How often a broker is killed.
 const KILLS: usize = 50;
+/// What brokers of small messages need: half a MiB, and 64 KiB more.
+const PAYLOAD: usize = (512 << 10) + (64 << 10);
 /// Longer than a broker may be silent before the others take it for gone.
 const PAST_GONE_MS: u64 = 13_000;
 const STEP_DOWN: &str = "$JS.API.STREAM.LEADER.STEPDOWN.orden_orden";
@@ -23,13 +28,15 @@ const PURGE: &str = "$JS.API.STREAM.PURGE.orden_orden";
 /// A part of the run, and its name.
 type Part = (&'static str, fn());
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 8] = [
     ("kills", kills),
     ("brokers", brokers),
     ("servers", servers),
     ("stream", stream),
     ("halts", halts),
     ("purge", purge),
+    ("cuts", cuts),
+    ("payload", payload),
 ];
 
 fn main() {
@@ -160,12 +167,69 @@ fn stream() {
 
 /// The stream is not what it was: all have to stop.
 fn halts() {
-    Stage::set().finish_in_halt("the stream is deleted", |stage| drop(stage.ask(DELETE, "")));
-    Stage::set().finish_in_halt("the stream is deleted and created anew", |stage| {
+    drop(Stage::set().finish_in_halt("the stream is deleted", |stage| drop(stage.ask(DELETE, ""))));
+    let again = Stage::set().finish_in_halt("the stream is deleted and created anew", |stage| {
         let config = stage.ask(INFO, "")["config"].clone();
         stage.ask(DELETE, "");
         stage.ask(CREATE, &config.to_string());
     });
+    drop(again);
+}
+
+/// Cables are pulled between machines: network namespaces, which needs root or user namespaces, and
+/// the tools of iproute2 and util-linux.
+fn cuts() {
+    if !network::enter(&["cuts"]) {
+        return;
+    }
+    let mut stage = Stage::set_apart();
+    for at in 0..NAMES.len() {
+        let what = "a broker is cut off from NATS for 5 s";
+        stage.cut_for(what, Lan::Stream, at + 1, 5_000);
+    }
+    let what = "a broker is cut off from NATS for 60 s";
+    stage.cut_for(what, Lan::Stream, 2, 60_000);
+    for _ in 0..3 {
+        let leader = stage.servers.leader("orden") + 4;
+        let what = "the leader is cut off from its followers for 5 s";
+        stage.cut_for(what, Lan::Servers, leader, 5_000);
+        (0..3).for_each(|at| stage.servers.await_health(at));
+    }
+    let leader = stage.servers.leader("orden") + 4;
+    let what = "the leader is cut off from its followers for 60 s";
+    stage.cut_for(what, Lan::Servers, leader, 60_000);
+    (0..3).for_each(|at| stage.servers.await_health(at));
+    for at in 0..NAMES.len() {
+        let what = "members are cut off from their broker for 5 s";
+        stage.cut_for(what, Lan::Members, at + 1, 5_000);
+    }
+    let what = "members are cut off from their broker for 60 s";
+    stage.cut_for(what, Lan::Members, 3, 60_000);
+    stage.finish();
+}
+
+/// The servers take as much as brokers need and not a byte more: no record is too large for them.
+fn payload() {
+    let mut stage = Stage::set_with(&format!("max_payload: {PAYLOAD}"));
+    stage.fault_for(
+        "servers take no byte more than is needed",
+        10_000,
+        |_| (),
+        |_| (),
+    );
+    stage.finish();
+    let servers = NatsServers::with(1, &format!("max_payload: {}", PAYLOAD - 1));
+    let place = cluster::place(&servers);
+    let create = [
+        "stream",
+        "create",
+        "--insecure-single-copy",
+        "--max-message-bytes",
+        "70000",
+    ];
+    let end = run(command().args(create).args(place));
+    println!("a byte less: {}", end.complaint.trim_end());
+    assert_eq!(end.code(), Some(1), "{}", end.complaint);
 }
 
 /// Records are removed that all have applied, and perhaps some that not all have.

@@ -1,5 +1,7 @@
 //! What is seen of several brokers and their stream, and what operators have them do.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use orden_kit::dealer::Dealer;
 use orden_kit::poll;
 use orden_kit::programs::broker::{Broker, command, run};
@@ -126,4 +128,67 @@ fn a_session_is_ended_at_a_broker_that_it_does_not_use() {
     bea.next_until("Server: ana has left the net");
     let again = operated(&b, &["end", "ana"]);
     assert!(again.complaint.contains("no member"), "{}", again.complaint);
+}
+
+/// A broker that is alone, and asked for nothing more, has no thread that knows tokio, and none
+/// but its own.
+#[test]
+fn a_broker_that_is_alone_has_only_its_own_threads() {
+    let broker = Broker::start(&[]);
+    let expected = [
+        "control",
+        "dispatcher",
+        "loader",
+        "log",
+        "log-maintenance",
+        "orden-broker",
+        "sequencer",
+        "signals",
+    ];
+    // A thread has its name a moment after it has begun.
+    let are_they = || {
+        let mut names = threads(&broker);
+        names.retain(|name| !name.starts_with("ZMQbg"));
+        (names == expected).then_some(())
+    };
+    poll(are_they, "these threads and no others");
+    let (_servers, a, _b) = two();
+    let names = threads(&a);
+    for name in ["nats", "http"] {
+        let count = names.iter().filter(|other| *other == name).count();
+        assert_eq!(count, 1, "{name} in {names:?}");
+    }
+}
+
+/// The names of a broker's threads, in their alphabetical order.
+fn threads(broker: &Broker) -> Vec<String> {
+    let process = broker.program().pid().as_raw_nonzero();
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap();
+    let mut names: Vec<_> = tasks
+        .map(|task| name(task.unwrap()).trim_end().to_owned())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+/// Who only reads is in no order, and goes on at another broker where it was all the same.
+#[test]
+fn an_observer_goes_on_at_another_broker() {
+    let (_servers, a, b) = two();
+    let other = b.address().to_owned();
+    let observe = ["--address", &other, "--observe", "--from", "start"];
+    let eva = client::start(a.address(), &observe);
+    let say = |text: &str| {
+        let mut bea = client::start(b.address(), &["--name", "bea"]);
+        bea.tell(text);
+        let end = bea.end();
+        assert!(end.success(), "{}", end.complaint);
+    };
+    say("uno");
+    assert_eq!(eva.line(), "0 Server: bea has joined the net");
+    assert_eq!(eva.line(), "1 bea: uno");
+    drop(a.kill());
+    say("dos");
+    assert_eq!(eva.line(), "2 bea: dos");
 }

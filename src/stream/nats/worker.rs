@@ -9,6 +9,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::appending::{self, Append, answer};
 use super::error::Error;
@@ -26,6 +27,8 @@ use crate::wire::Position;
 const LOOK: Duration = Duration::from_secs(1);
 /// While the stream is down: that it is back is to be known at once.
 const LOOK_DOWN: Duration = Duration::from_millis(100);
+/// How long a server may know of no leader before another one is tried.
+const LONELY: Duration = Duration::from_secs(4);
 const MONITOR: Duration = Duration::from_secs(10);
 
 /// What is asked for, besides appends.
@@ -48,6 +51,8 @@ pub(super) struct Worker {
     answers: Subscriber,
     inbox: String,
     fetching: Option<JoinHandle<()>>,
+    /// Since when the server that is reached knows of no leader.
+    leaderless: Option<Instant>,
 }
 
 impl Worker {
@@ -83,6 +88,7 @@ impl Worker {
             answers,
             inbox,
             fetching: None,
+            leaderless: None,
         })
     }
 
@@ -99,7 +105,7 @@ impl Worker {
         let monitoring = tokio::spawn(monitor(self.options.monitors.clone()));
         let (looked_in, mut looked) = mpsc::channel(1);
         let mut is_looking = false;
-        let mut look_at = tokio::time::Instant::now();
+        let mut look_at = Instant::now();
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
@@ -115,13 +121,13 @@ impl Worker {
                 Some(()) = self.changes.recv() => {
                     self.watch.reconnects();
                     self.look_at_connection().await;
-                    look_at = tokio::time::Instant::now();
+                    look_at = Instant::now();
                 }
                 Some(found) = looked.recv() => {
                     is_looking = false;
                     self.look(found).await;
                     let again = if self.watch.is_up() { LOOK } else { LOOK_DOWN };
-                    look_at = tokio::time::Instant::now() + again;
+                    look_at = Instant::now() + again;
                 }
                 () = tokio::time::sleep_until(look_at), if !is_looking => {
                     is_looking = true;
@@ -156,6 +162,24 @@ impl Worker {
         }
         for event in self.watch.look(&self.options, found) {
             self.outlet.say(event).await;
+        }
+        self.leave_the_lonely().await;
+    }
+
+    /// A server that knows of no leader for longer than an election takes may be cut off from the
+    /// others: another one may know of one.
+    async fn leave_the_lonely(&mut self) {
+        if self.watch.is_up() {
+            self.leaderless = None;
+            return;
+        }
+        let since = *self.leaderless.get_or_insert_with(Instant::now);
+        if since.elapsed() >= LONELY {
+            self.leaderless = None;
+            log::warn!("this NATS server knows of no leader of the stream: trying another");
+            if let Err(error) = self.session.client.force_reconnect().await {
+                log::debug!("the connection to NATS cannot be made anew: {error}");
+            }
         }
     }
 

@@ -27,6 +27,7 @@ pub mod crew;
 pub mod deadline;
 pub mod dealer;
 pub mod disk_faults;
+pub mod network;
 pub mod plain;
 pub mod programs;
 pub mod proxy;

