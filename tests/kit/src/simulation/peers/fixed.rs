@@ -54,6 +54,9 @@ pub(crate) struct Fixed {
     /// Messages that came instead of the next one.
     too_early: u32,
     looks_in_vain: u32,
+    /// Whether the last that it took says that it has left: its session has ended, and it joins
+    /// again by acknowledging that, if the ACK is not lost.
+    has_left: bool,
 }
 
 impl Fixed {
@@ -84,6 +87,7 @@ impl Fixed {
             lives: 0,
             too_early: 0,
             looks_in_vain: 0,
+            has_left: false,
             dice,
         }
     }
@@ -108,7 +112,7 @@ impl Fixed {
             }
             // Nobody comes back to a routing id that libzmq has made up.
             Incident::Down(_) if !self.named => self.restart(stage),
-            Incident::IsLookedAt if !self.named || self.expected.is_none() => {
+            Incident::IsLookedAt if !self.named || self.expected.is_none() || self.has_left => {
                 self.is_looked_at(stage);
             }
             Incident::Starts
@@ -211,6 +215,7 @@ impl Fixed {
             self.too_early = 0;
             self.looks_in_vain = 0;
             self.expected = Some(order + 1);
+            self.has_left = payload == format!("Server: {} has left the net", self.who).as_bytes();
             stage.note(Event::Deliver {
                 who: self.who.clone(),
                 message: Message::of_text(order, &payload, form),
