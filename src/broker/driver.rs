@@ -216,8 +216,7 @@ impl Driver {
             Inbound::Nudge => {}
             Inbound::Stop => {
                 self.round.stopping = true;
-                // What is still to be sent does not wait any longer.
-                self.commits.step(now, Input::Left)?;
+                self.commits.step(now, Input::Stops)?;
             }
         }
         Ok(())

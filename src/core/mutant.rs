@@ -100,6 +100,10 @@ mutants! {
     StopAtAck,
     /// M40: a broker opens although its name belongs to a process that it has not seen.
     OpenAnyway,
+    /// M41: a confirmation that waits for the members waits for ever.
+    PaceForEver,
+    /// M42: no confirmation waits for the members.
+    PaceNobody,
 }
 
 #[cfg(not(feature = "mutants"))]

@@ -140,7 +140,7 @@ impl Default for Limits {
             ack_delay: Duration::from_millis(50),
             frame_bytes: 256 << 10,
             frame_messages: 1024,
-            unconfirmed_bytes: 16 << 20,
+            unconfirmed_bytes: 8 << 20,
             publish_retry: Duration::from_secs(2),
             publish_retry_most: Duration::from_secs(20),
             no_space_retry: Duration::from_millis(500),

@@ -11,6 +11,8 @@ use crate::wire::{Acked, Dialect, OrderNumber};
 /// A fixed dialect's window is filled in at least so many steps, as its bytes are given back a
 /// step at a time.
 const STEPS_A_WINDOW: u64 = 4;
+/// What has come while a crowd was sent something is joined to frames of this part of a window.
+const FRAMES_A_WINDOW: usize = 8;
 
 impl Sequencer {
     /// A member has acknowledged.
@@ -42,11 +44,26 @@ impl Sequencer {
             Acked::UpTo(order) => session.acknowledge(order.plus(1), now, &self.limits),
         };
         if news {
+            let floor = self.sessions.get(id).floor;
+            self.pace.acknowledged(now.time, floor, &self.limits);
             self.mark_to_serve(id);
             self.mark_to_save(now, id);
             // Progress ends a backoff, so the deadline may have come closer.
             self.watch(id);
         }
+    }
+
+    /// What a crowd was sent has left the sockets.
+    pub(super) fn has_left(&mut self) {
+        self.is_crowded = false;
+        self.backlog
+            .join(self.fed_up_to, self.limits.window_bytes / FRAMES_A_WINDOW);
+    }
+
+    /// The broker ends in good order.
+    pub(super) fn stops(&mut self) {
+        self.has_left();
+        self.pace.end();
     }
 
     /// Hands out what members may have: all of them if there is something new, otherwise those
@@ -227,6 +244,8 @@ impl Sequencer {
         if self.timers.take_due(Timer::Reads, now.time) {
             self.serve_all();
         }
+        // Confirmations that wait are looked at each time that something is given out.
+        self.timers.take_due(Timer::Pace, now.time);
         if self.timers.take_due(Timer::Brokers, now.time) {
             self.look_after_brokers(now);
         }

@@ -53,6 +53,8 @@ pub enum InputOf<B, N = String, R = Route> {
     /// The sockets have passed on all that was given out up to a
     /// [`Ready::is_crowded`](super::Ready::is_crowded).
     Left,
+    /// The broker ends in good order: what may be sent waits for nothing any more.
+    Stops,
     /// The shell has refused a connection, for this reason.
     Refused(&'static str),
     /// The access list was reloaded.
@@ -114,6 +116,7 @@ impl<B: Deref<Target = [u8]>> InputOf<B> {
                 result: result.clone(),
             },
             Self::Left => Input::Left,
+            Self::Stops => Input::Stops,
             Self::Refused(reason) => Input::Refused(reason),
             Self::Grants(grants) => Input::Grants(grants.clone()),
             Self::Operator {

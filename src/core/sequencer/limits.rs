@@ -39,6 +39,12 @@ pub struct Limits {
     /// passed those on: what comes meanwhile is one frame to each of them, and not one for each
     /// round. Fewer members never notice.
     pub crowd: usize,
+    /// How many bytes the member that is furthest may be behind before publishers are paced,
+    pub pace_bytes: usize,
+    /// if it has turned over [`window_bytes`](Self::window_bytes) within this time,
+    pub pace_turn: Duration,
+    /// and for how long a confirmation waits for that at most.
+    pub pace_most: Duration,
     /// Time without progress after which the first unacknowledged message is sent again.
     pub resend_after: Duration,
     /// The longest that doubling `resend_after` may lead to.
@@ -87,6 +93,9 @@ impl Default for Limits {
             names_per_key: 64,
             catch_ups: 64,
             crowd: 256,
+            pace_bytes: 4 << 20,
+            pace_turn: Duration::from_millis(50),
+            pace_most: Duration::from_millis(200),
             resend_after: Duration::from_millis(500),
             resend_after_most: Duration::from_secs(5),
             queue_lifetime: Duration::from_secs(150),

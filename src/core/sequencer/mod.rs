@@ -9,7 +9,7 @@
 //!
 //! * `hear.rs`: what peers say; `admission.rs`: who is let in, where keys decide that.
 //! * `membership.rs`: coming, being superseded, going; `absent.rs`: being away for too long.
-//! * `publish.rs`: messages.
+//! * `publish.rs`: messages; `pace.rs`: how fast they are confirmed.
 //! * `local.rs`: connections that the order does not know.
 //! * `decide.rs`: where commands are applied, and what follows from them.
 //! * `deliver.rs`: feeding members, acknowledgements, resending; `loading.rs`: from the log.
@@ -46,6 +46,7 @@ mod membership;
 mod operate;
 mod ordered;
 mod outbox;
+mod pace;
 mod propose;
 mod publish;
 mod reading;
@@ -73,6 +74,7 @@ use self::draining::Draining;
 use self::guests::GuestNames;
 use self::marked::Marked;
 use self::outbox::{Outbox, is_crowd};
+use self::pace::Pace;
 use self::reading::Reading;
 use self::session::Session;
 use self::sessions::Sessions;
@@ -94,9 +96,6 @@ pub use ready::{Event, Frames, Outgoing, Ready};
 pub use route::{Route, Transport};
 pub use status::{Counters, MemberStatus};
 
-/// What has come while a crowd was sent something is joined to frames of this part of a window.
-const FRAMES_A_WINDOW: usize = 8;
-
 /// The broker's machine.
 #[derive(Debug)]
 pub struct Sequencer {
@@ -115,6 +114,7 @@ pub struct Sequencer {
     timers: Timers,
     /// Whether nobody is fed before what was given out has left.
     is_crowded: bool,
+    pace: Pace,
     /// The end of the order when all members were last fed.
     fed_up_to: OrderNumber,
     /// Peers that have asked for a name.
@@ -151,6 +151,7 @@ impl Sequencer {
             marked: Marked::default(),
             timers: Timers::default(),
             is_crowded: false,
+            pace: Pace::default(),
             fed_up_to: next,
             sitting: Vec::new(),
             last_seat: 0,
@@ -186,13 +187,10 @@ impl Sequencer {
             Input::Bytes { id, bytes } => self.bytes(now, id, bytes),
             Input::Disconnected { id } => self.disconnected(now, id),
             Input::Undelivered { to, why } => self.undelivered(now, to, why),
-            Input::Committed(index) => self.committed(index),
+            Input::Committed(index) => self.committed(now, index),
             Input::Loaded { from, result } => self.loaded(now, from, result),
-            Input::Left => {
-                self.is_crowded = false;
-                self.backlog
-                    .join(self.fed_up_to, self.limits.window_bytes / FRAMES_A_WINDOW);
-            }
+            Input::Left => self.has_left(),
+            Input::Stops => self.stops(),
             Input::Refused(reason) => {
                 self.counters.refused(reason);
                 self.events.push(Event::TurnedAway(reason));
@@ -219,7 +217,7 @@ impl Sequencer {
         if self.timers.take_due(Timer::Positions, now.time) && !self.save(now) {
             self.save_later(now);
         }
-        self.give_out()
+        self.give_out(now)
     }
 
     /// The positions that the log does not have yet, to write before closing it, unless there is
@@ -229,7 +227,7 @@ impl Sequencer {
         self.note_absence(now);
         // Without room, members are sent again what they have acknowledged since.
         let _saved = self.save(now);
-        self.give_out()
+        self.give_out(now)
     }
 
     /// What may be done about everything up to now.
@@ -310,18 +308,20 @@ impl Sequencer {
     }
 
     /// Gives out what was applied; what rests on it waits.
-    fn give_out(&mut self) -> Writes {
+    fn give_out(&mut self, now: Now) -> Writes {
         let writes = self.order.take_writes();
         let writes = self.commits.give_out(writes);
-        self.confirm_all();
+        self.confirm_all(now.time);
         writes
     }
 
     /// Writes are safe: what rests on them may be known.
-    fn committed(&mut self, index: Index) {
+    fn committed(&mut self, now: Now, index: Index) {
         let mut welcomed = Vec::new();
         let welcome = |id| welcomed.push(id);
         for chunk in self.commits.commit(index, &mut self.outbox, welcome) {
+            let (end, bytes) = (chunk.end(), chunk.bytes().len());
+            self.pace.ordered(now.time, end, bytes, &self.limits);
             self.backlog.push(chunk);
         }
         for id in welcomed {

@@ -2,9 +2,10 @@
 
 use super::commits::About;
 use super::membership::DISK_FULL;
+use super::timers::Timer;
 use super::{Sequencer, rejection};
-use crate::core::Now;
 use crate::core::order::{Command, Member, MemberId, Order};
+use crate::core::{Now, Time};
 use crate::wire::batch::HEADER_LEN;
 use crate::wire::native::Publish;
 use crate::wire::reply::{self, Code};
@@ -86,8 +87,14 @@ impl Sequencer {
         self.fits(Order::cost_of_message(name, payload.len()))
     }
 
-    /// Confirms what every publisher had ordered since the last time.
-    pub(super) fn confirm_all(&mut self) {
+    /// Confirms what every publisher had ordered since the last time, unless that waits.
+    pub(super) fn confirm_all(&mut self, now: Time) {
+        if self.marked.to_confirm.is_empty() {
+            return;
+        }
+        if let Some(until) = self.pace.holds(now, &self.limits) {
+            return self.timers.set(Timer::Pace, until);
+        }
         let mut marked = std::mem::take(&mut self.marked.to_confirm);
         for &id in &marked {
             if let Some(session) = self.sessions.find_mut(id) {
@@ -97,6 +104,12 @@ impl Sequencer {
         }
         marked.clear();
         self.marked.to_confirm = marked;
+    }
+
+    /// Whether confirmations wait for the member that is furthest.
+    #[must_use]
+    pub fn is_pacing(&self) -> bool {
+        self.pace.is_holding()
     }
 
     /// Tells a publisher what was ordered of what it sent, once that is committed.

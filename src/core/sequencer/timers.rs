@@ -21,11 +21,13 @@ pub(super) enum Timer {
     Drain,
     /// The stream's servers are out of reach for too long.
     CutOff,
+    /// Confirmations that wait have perhaps waited for long enough.
+    Pace,
 }
 
 /// One time for each timer. Setting a timer that is set keeps the earlier time.
 #[derive(Debug, Default)]
-pub(super) struct Timers([Option<Time>; 8]);
+pub(super) struct Timers([Option<Time>; 9]);
 
 impl Timers {
     /// Sets a timer, unless it is set to an earlier time.

@@ -52,7 +52,7 @@ class Limits:
     frame_bytes: int = 256 << 10
     """The most bytes of a publish frame, unless one message is larger."""
     frame_messages: int = 1024
-    unconfirmed_bytes: int = 16 << 20
+    unconfirmed_bytes: int = 8 << 20
     """The most bytes of messages that wait for confirmation, unless one message is larger."""
     publish_retry: int = 2 * SECOND
     """Time without a confirmation after which the first unconfirmed frame is sent again; doubles

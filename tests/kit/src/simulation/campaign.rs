@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::checker;
 use crate::checker::history::{Event, Moment};
 use crate::simulation::counters::Counters;
+use crate::simulation::flood;
 use crate::simulation::world::{self, Remains};
 
 /// After so many violations a campaign ends.
@@ -59,6 +60,7 @@ impl Totals {
 /// not even come to its end.
 pub fn try_seed(seed: u64, look: impl FnOnce(&[Moment])) -> Result<Remains, String> {
     let run = || {
+        flood::run(seed)?;
         let remains = world::run(seed);
         look(&remains.history);
         match checker::check(&remains.history) {

@@ -44,6 +44,7 @@ sometimes! {
     PeerGone,
     ReadFromLog,
     CrowdAwaited,
+    ConfirmationHeld,
     ReadFailed,
     Trimmed,
     NoSpaceForPublisher,

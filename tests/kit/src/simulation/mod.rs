@@ -7,6 +7,7 @@ pub mod counters;
 mod dice;
 mod direction;
 mod faults;
+mod flood;
 mod network;
 mod peers;
 mod plan;

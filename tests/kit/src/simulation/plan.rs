@@ -136,8 +136,8 @@ impl Plan {
         }
     }
 
-    /// The same, for some seeds with a log in memory, or with so narrow a bound that a few members
-    /// are a crowd. What is drawn for that is drawn aside.
+    /// The same, for some seeds with a log in memory, or with so narrow bounds that a few members
+    /// are a crowd and a few messages pace their publishers. What is drawn for that is drawn aside.
     pub(crate) fn vary(mut self, aside: &mut Dice) -> Self {
         self.limits.crowd = aside.pick(&[1, 3, 1_000]);
         if aside.chance(100) {
@@ -154,6 +154,15 @@ impl Plan {
                 drain: None,
                 ..self.faults
             };
+        }
+        self.limits.pace_bytes = aside.pick(&[1, 300, 4 << 20, 4 << 20]);
+        self.limits.pace_turn = aside.millis(1, 500);
+        self.limits.pace_most = self.limits.pace_turn * 4;
+        if self.memory.is_none() && self.sync == Sync::Always && aside.chance(200) {
+            // Members that go away, politely, just before the power does.
+            self.faults.goodbye = Some(aside.millis(200, 2_000));
+            self.faults.crash_point_per_mille = 10;
+            self.faults.power_per_mille = 1000;
         }
         self
     }
@@ -192,6 +201,9 @@ fn limits(dice: &mut Dice) -> Limits {
         names_per_key: 64,
         catch_ups: dice.pick(&[1, 2, 64]),
         crowd: 1_000,
+        pace_bytes: 4 << 20,
+        pace_turn: Duration::from_millis(50),
+        pace_most: Duration::from_millis(200),
         resend_after,
         resend_after_most: resend_after * 8,
         queue_lifetime: Duration::from_mins(1),

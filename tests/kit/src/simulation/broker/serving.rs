@@ -128,6 +128,8 @@ impl Serving {
         let ready = self.commits.round(broker.now(stage.now()));
         let ready = self.log_may_die(ready)?;
         let drained = ready.drained;
+        let held = u64::from(self.machine().is_pacing());
+        stage.counters.add(Sometimes::ConfirmationHeld, held);
         self.carry_out(ready, broker, stage)?;
         let syncs = Duration::from_micros(broker.sync_micros.1);
         let (now, machine) = (stage.now(), self.commits.machine());
