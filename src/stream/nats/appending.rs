@@ -1,11 +1,13 @@
 //! Appending: records out, the engine's answers in.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_nats::client::PublishErrorKind;
 use async_nats::connection::State;
 use async_nats::{Message, StatusCode};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::info::{Ack, Answer, ApiError};
 use super::outlet::Outlet;
@@ -29,6 +31,30 @@ impl AsRef<[u8]> for Shared {
     }
 }
 
+/// Since when no append was answered, if one is under way.
+#[derive(Default)]
+pub(super) struct Unanswered(Mutex<Option<Instant>>);
+
+impl Unanswered {
+    fn sent(&self) {
+        self.lock().get_or_insert_with(Instant::now);
+    }
+
+    /// Something was answered, or nothing that was sent before can be any more.
+    pub(super) fn clear(&self) {
+        *self.lock() = None;
+    }
+
+    /// For how long.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.lock().map(|since| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Publishes what comes, in its order, with answers to `inbox`.TAG, until nothing more can come.
 pub(super) async fn publish(
     session: Session,
@@ -36,6 +62,7 @@ pub(super) async fn publish(
     mut appends: mpsc::Receiver<Append>,
     subjects: [String; 2],
     inbox: String,
+    unanswered: Arc<Unanswered>,
 ) {
     while let Some(Append { tag, shelf, record }) = appends.recv().await {
         let subject = match shelf {
@@ -49,6 +76,7 @@ pub(super) async fn publish(
             let sent = session
                 .client
                 .publish_with_reply(subject.clone(), reply, payload);
+            unanswered.sent();
             sent.await.map_err(|error| match error.kind() {
                 PublishErrorKind::MaxPayloadExceeded => Refusal::TooLarge,
                 _ => Refusal::Unavailable,

@@ -1,6 +1,7 @@
 //! The one thread that speaks to NATS: what is asked for, what comes, and a look at the stream once
 //! a second.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Subscriber;
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::appending::{self, Append, answer};
+use super::appending::{self, Append, Unanswered, answer};
 use super::error::Error;
 use super::fitness::{judge, losses};
 use super::info::Info;
@@ -27,8 +28,10 @@ use crate::wire::Position;
 const LOOK: Duration = Duration::from_secs(1);
 /// While the stream is down: that it is back is to be known at once.
 const LOOK_DOWN: Duration = Duration::from_millis(100);
-/// How long a server may know of no leader before another one is tried.
-const LONELY: Duration = Duration::from_secs(4);
+/// Longer than an election takes: whoever knows of no leader for so long is cut off.
+const ELECTION: Duration = Duration::from_secs(10);
+/// An append is answered within this time, be it by a refusal, or its leader is cut off.
+const ANSWERED: Duration = Duration::from_secs(3);
 const MONITOR: Duration = Duration::from_secs(10);
 
 /// What is asked for, besides appends.
@@ -53,6 +56,7 @@ pub(super) struct Worker {
     fetching: Option<JoinHandle<()>>,
     /// Since when the server that is reached knows of no leader.
     leaderless: Option<Instant>,
+    unanswered: Arc<Unanswered>,
 }
 
 impl Worker {
@@ -89,6 +93,7 @@ impl Worker {
             inbox,
             fetching: None,
             leaderless: None,
+            unanswered: Arc::default(),
         })
     }
 
@@ -100,7 +105,14 @@ impl Worker {
     ) {
         let (session, outlet) = (self.session.clone(), self.outlet.clone());
         let (subjects, inbox) = (self.options.subjects(), self.inbox.clone());
-        let publishing = appending::publish(session, outlet, appends, subjects, inbox);
+        let publishing = appending::publish(
+            session,
+            outlet,
+            appends,
+            subjects,
+            inbox,
+            Arc::clone(&self.unanswered),
+        );
         let publishing = tokio::spawn(publishing);
         let monitoring = tokio::spawn(monitor(self.options.monitors.clone()));
         let (looked_in, mut looked) = mpsc::channel(1);
@@ -114,6 +126,7 @@ impl Worker {
                 },
                 Some(message) = self.tail.next() => self.tail(&message),
                 Some(message) = self.answers.next() => {
+                    self.unanswered.clear();
                     if let Some(event) = answer(&message) {
                         self.outlet.say(event).await;
                     }
@@ -167,16 +180,19 @@ impl Worker {
     }
 
     /// A server that knows of no leader for longer than an election takes may be cut off from the
-    /// others: another one may know of one.
+    /// others, and so may be one that says it leads and answers no append: another one is tried.
     async fn leave_the_lonely(&mut self) {
         if self.watch.is_up() {
             self.leaderless = None;
-            return;
+        } else {
+            self.leaderless.get_or_insert_with(Instant::now);
         }
-        let since = *self.leaderless.get_or_insert_with(Instant::now);
-        if since.elapsed() >= LONELY {
+        let is_lonely = self.leaderless.is_some_and(|at| at.elapsed() >= ELECTION);
+        let is_mute = self.unanswered.age().is_some_and(|age| age >= ANSWERED);
+        if is_lonely || is_mute {
             self.leaderless = None;
-            log::warn!("this NATS server knows of no leader of the stream: trying another");
+            self.unanswered.clear();
+            log::warn!("this NATS server reaches no leader of the stream: trying another");
             if let Err(error) = self.session.client.force_reconnect().await {
                 log::debug!("the connection to NATS cannot be made anew: {error}");
             }
