@@ -4,6 +4,7 @@
 //! `cargo test --test machines log::` runs one of the modules.
 
 mod admission;
+mod admission_among;
 mod checker;
 mod crowd;
 mod documents;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::authority::{Authority, Grants};
 use super::closing::Closing;
 use super::heard::Heard;
+use super::sitting::Sitting;
 use super::timers::Timer;
-use super::{Proof, Route, Sequencer, rejection};
+use super::{Proof, Route, Sequencer, Transport, rejection};
 use crate::core::order::{Command, Member, MemberId, Rejection};
 use crate::core::{Mutant, Now, Time};
 use crate::wire::reply::Code;
@@ -180,7 +181,7 @@ impl Sequencer {
             return;
         };
         let route = &heard.packet;
-        let Some(member) = self.sessions.by_route(super::Transport::Zmq, route.id) else {
+        let Some(member) = self.sessions.by_route(Transport::Zmq, route.id) else {
             return;
         };
         let grant = grants.get(&proof.key);
@@ -194,6 +195,37 @@ impl Sequencer {
         if self.order.member(member).and_then(Member::key) != Some(key) {
             self.decide(now, Command::Own { member, key });
         }
+    }
+
+    /// Why a peer does not get the seat that it has asked for. Among several brokers that was a
+    /// while ago: the list may be another one by now.
+    pub(super) fn denies_seat(&self, sitting: &Sitting) -> Option<Denial> {
+        let Authority::Keys(grants) = &self.authority else {
+            return None;
+        };
+        if sitting.route.transport == Transport::Tcp {
+            return None; // there are no keys
+        }
+        let Some(key) = sitting.key.filter(|key| grants.get(key).is_some()) else {
+            return Some(UNKNOWN_KEY);
+        };
+        let is_allowed = grants.allows(&key, &sitting.name, Some(&key));
+        (!is_allowed).then_some(NAME_OF_OTHERS)
+    }
+
+    /// Whether whoever has asked for a seat may be delivered anything.
+    pub(super) fn may_receive(&self, sitting: &Sitting) -> bool {
+        let Authority::Keys(grants) = &self.authority else {
+            return true;
+        };
+        let grant = sitting.key.and_then(|key| grants.get(&key));
+        sitting.route.transport == Transport::Tcp || grant.is_some_and(|grant| grant.may.receive)
+    }
+
+    pub(super) fn deny_seat(&mut self, now: Now, sitting: &Sitting, denial: &Denial) {
+        let route = sitting.route.clone();
+        self.refuse(&route, sitting.dialect, denial.why);
+        self.close_after_refusal(now, route);
     }
 
     /// Tells a peer that is not let in, as far as its dialect can say it.
@@ -232,6 +264,16 @@ impl Sequencer {
             self.close_after_refusal(now, route);
         }
         self.authority = Authority::Keys(grants);
+        let asked = std::mem::take(&mut self.sitting);
+        for sitting in asked {
+            let Some(denial) = self.denies_seat(&sitting) else {
+                self.sitting.push(sitting);
+                continue;
+            };
+            // If the seat comes, nobody sits down on it.
+            self.forget_held(&sitting);
+            self.deny_seat(now, &sitting, &denial);
+        }
     }
 
     fn is_closing(&self, route: &Route) -> bool {

@@ -112,9 +112,15 @@ impl Sequencer {
     /// A peer has its name: its session is bound to its connection.
     fn seated(&mut self, now: Now, id: MemberId, is_new: bool, sitting: Sitting) {
         let (route, dialect) = (sitting.route.clone(), sitting.dialect);
-        let (start, receives) = (sitting.start, sitting.receives);
+        let start = sitting.start;
         let local = self.unannounced(&route);
-        if !self.take_over(now, id, start) {
+        let is_regressed = !self.take_over(now, id, start);
+        if let Some(denial) = self.denies_seat(&sitting) {
+            self.forget_held(&sitting);
+            self.deny_seat(now, &sitting, &denial);
+            return self.tell_away(now, id);
+        }
+        if is_regressed {
             return self.refuse_regressed(now, id, &sitting);
         }
         if let Some(local) = local {
@@ -125,19 +131,21 @@ impl Sequencer {
         }
         let delimited = route.delimited;
         self.attach(now, id, route.clone());
+        let receives = sitting.receives && self.may_receive(&sitting);
+        let session = self.sessions.get_mut(id);
+        session.receives = receives;
         if dialect != Dialect::Native {
             return self.hear_held(now, sitting);
         }
-        let session = self.sessions.get_mut(id);
         session.dialect = Dialect::Native;
         session.delimited = delimited;
-        session.receives = receives;
         session.heard = now;
         session.served_after = self.commits.latest(self.order.has_pending());
         self.welcome(id, !is_new, &route);
         if self.is_draining() {
             self.tell_closing(id, GOES_DOWN);
         }
+        self.hear_held(now, sitting);
     }
 
     /// Tells a peer who it is, once all that the welcome says is committed.

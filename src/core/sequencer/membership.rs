@@ -102,6 +102,7 @@ impl Sequencer {
             dialect: sit.dialect,
             start,
             receives,
+            key: sit.key,
             held: Vec::new(),
         });
         self.decide(now, Command::Sit(sit));

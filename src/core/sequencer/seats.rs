@@ -97,6 +97,7 @@ impl Sequencer {
 
     /// A peer has its seat, but remembers more of the order than there is.
     pub(super) fn refuse_regressed(&mut self, now: Now, id: MemberId, sitting: &Sitting) {
+        self.forget_held(sitting);
         let text = "the broker's log ends before what you already have";
         let why = rejection(Code::LogRegressed, self.order.next().0, text);
         self.refuse(&sitting.route, sitting.dialect, why);
@@ -294,6 +295,7 @@ mod tests {
             dialect: Dialect::Raw,
             start: Start::Now,
             receives: true,
+            key: None,
             held: Vec::new(),
         });
         let held = |machine: &Sequencer| machine.among.as_ref().unwrap().held_bytes;

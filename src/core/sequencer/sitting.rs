@@ -3,7 +3,7 @@
 use super::{Packet, Proof, Route};
 use crate::core::order::Seat;
 use crate::wire::native::Start;
-use crate::wire::{Dialect, Name};
+use crate::wire::{Dialect, Name, PublicKey};
 
 /// A peer that has asked for a name.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(super) struct Sitting {
     pub(super) dialect: Dialect,
     pub(super) start: Start,
     pub(super) receives: bool,
+    /// The key that it has proved to have.
+    pub(super) key: Option<PublicKey>,
     /// What its connection has said meanwhile: only several brokers let it wait.
     pub(super) held: Vec<Held>,
 }
