@@ -92,6 +92,18 @@ impl Stage {
         }));
     }
 
+    fn counted(&self, code: Code) -> u64 {
+        let refused = &self.machine.counters().refused;
+        refused.get(code.name()).copied().unwrap_or(0)
+    }
+
+    fn present(&self) -> usize {
+        self.machine
+            .status()
+            .filter(|member| member.present)
+            .count()
+    }
+
     fn greets(&mut self, id: &[u8], proof: Proof, hello: &Hello) {
         self.says(id, proof, &hello.encode());
     }
@@ -199,8 +211,7 @@ fn a_key_that_is_taken_off_the_list_gets_no_seat_that_it_has_asked_for() {
     assert_eq!(delivered(&ready, SPY), 0);
     let recipients = ready.sends.iter().flat_map(|send| &send.to);
     assert!(recipients.clone().all(|route| *route.id == *b"ana"));
-    let present = stage.machine.status().filter(|member| member.present);
-    assert_eq!(present.count(), 1, "only ana");
+    assert_eq!(stage.present(), 1, "only ana");
     stage.now.time = stage.now.time + Duration::from_secs(1);
     stage.hears(Input::Tick);
     assert_eq!(stage.settles().closes.len(), 2);
@@ -217,4 +228,103 @@ fn what_is_said_before_the_seat_comes_is_heard_with_it() {
     stage.stream_answers();
     // Its joining, and what it has said.
     assert_eq!(stage.machine.next_order(), OrderNumber(before.0 + 2));
+}
+
+#[test]
+fn names_that_a_key_has_asked_for_count_as_its_own() {
+    let limits = Limits {
+        names_per_key: 5,
+        ..Limits::default()
+    };
+    let mut stage = Stage::new(limits, [grant(1, true), grant(2, true)]);
+    for connection in 1..=12_u8 {
+        let id = [0, 0, 0, 0, connection];
+        let called = hello(&format!("n{connection}"), Start::Now);
+        // Twice: a name that is asked for again is the same name.
+        stage.greets(&id, by(1, connection.into()), &called);
+        stage.greets(&id, by(1, connection.into()), &called);
+    }
+    stage.says(b"\0guest", by(1, 13), &binary::encode_ack(Acked::Nothing));
+    stage.says(b"bea", by(2, 14), &binary::encode_ack(Acked::Nothing));
+    assert_eq!(stage.counted(Code::LimitReached), 15);
+    stage.stream_answers();
+    assert_eq!(stage.present(), 6, "five of the one key, and bea");
+}
+
+#[test]
+fn whoever_says_much_before_its_seat_comes_makes_nobody_wait() {
+    let keys = [grant(1, true), grant(2, true), grant(9, true)];
+    let mut stage = Stage::new(Limits::default(), keys);
+    let much = text(&"z".repeat(100_000));
+    for _ in 0..60 {
+        stage.says(b"bin", by(1, 1), &much);
+    }
+    stage.says(b"bea", by(2, 2), &text("bea: me, too"));
+    assert!(!stage.machine.is_congested());
+    let dropped = stage.counted(Code::NoSpace);
+    assert!((40..60).contains(&dropped), "{dropped}");
+    stage.stream_answers();
+    let held = 60 - dropped;
+    // Two have joined, and bea has said something.
+    assert_eq!(stage.machine.next_order(), OrderNumber(3 + held));
+}
+
+#[test]
+fn a_plain_connection_that_says_much_before_it_is_a_member_is_closed() {
+    let mut stage = Stage::new(Limits::default(), []);
+    let (id, name) = (b"tcp".as_slice(), "127.0.0.1:7");
+    stage.hears(Input::Connected { id, name });
+    for _ in 0..60 {
+        let bytes = "z".repeat(100_000);
+        let bytes = bytes.as_bytes();
+        stage.hears(Input::Bytes { id, bytes });
+    }
+    assert_eq!(stage.settles().closes.len(), 1);
+    stage.hears(Input::Disconnected { id });
+    stage.stream_answers();
+    assert_eq!(stage.machine.status().count(), 0);
+}
+
+#[test]
+fn nobody_sits_down_at_a_broker_that_is_cut_off() {
+    let mut stage = Stage::new(Limits::default(), [grant(1, true)]);
+    stage.hears(Input::Stream(StreamNews::Reached(false)));
+    stage.now.time = stage.now.time + Duration::from_secs(4);
+    stage.hears(Input::Tick);
+    stage.says(b"bin", by(1, 1), &text("bin: hola"));
+    stage.greets(SPY, by(1, 2), &hello("spy", Start::Now));
+    let ahead = hello("eva", Start::At(OrderNumber(1000)));
+    stage.greets(b"\0evas", by(1, 3), &ahead);
+    assert_eq!(stage.counted(Code::Closing), 3);
+    stage.stream_answers();
+    assert_eq!(stage.machine.status().count(), 0);
+}
+
+#[test]
+fn a_start_beyond_the_end_is_refused_once_the_end_is_known() {
+    let mut stage = Stage::new(Limits::default(), [grant(1, true), grant(9, true)]);
+    stage.somebody_publishes();
+    for observe in [true, false] {
+        for number in [1000, u64::MAX] {
+            for start in [Start::At, Start::Resume] {
+                let mut hello = hello("spy", start(OrderNumber(number)));
+                hello.observe = observe;
+                stage.greets(SPY, by(1, 1), &hello);
+                let ready = stage.stream_answers();
+                assert_eq!(refusal(&ready, SPY), Some(Code::LogRegressed));
+            }
+        }
+    }
+    assert_eq!(stage.machine.status().count(), 1, "only ana");
+    // What this broker will know in a moment is not beyond the end.
+    for observe in [true, false] {
+        let end = stage.machine.next_order();
+        stage.says(b"ana", by(9, 99), &text("ana: news"));
+        let mut hello = hello("spy", Start::At(end.plus(1)));
+        hello.observe = observe;
+        stage.greets(SPY, by(1, 1), &hello);
+        assert_eq!(refusal(&stage.stream_answers(), SPY), None);
+        let ready = stage.somebody_publishes();
+        assert_eq!(delivered(&ready, SPY), 1);
+    }
 }

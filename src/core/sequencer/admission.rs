@@ -3,6 +3,7 @@
 //!
 //! What a peer says of itself counts for nothing here: the key is the one it has proved to have.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::authority::{Authority, Grants};
@@ -101,7 +102,7 @@ impl Sequencer {
         match claimed {
             Some(name) => self.denies_name(grants, &proof, &name),
             None if !is_guest(heard) => None,
-            None if grant.names.is_empty() => self.denies_another_name(&proof),
+            None if grant.names.is_empty() => self.denies_another_name(&proof, None),
             None => Some(NAME_OF_OTHERS),
         }
     }
@@ -151,16 +152,34 @@ impl Sequencer {
         if holder == Some(proof.key) {
             return None;
         }
-        self.denies_another_name(proof)
+        self.denies_another_name(proof, Some(name))
     }
 
-    fn denies_another_name(&self, proof: &Proof) -> Option<Denial> {
+    fn denies_another_name(&self, proof: &Proof, name: Option<&Name>) -> Option<Denial> {
         let most = self.limits.names_per_key;
         let text = "this key has as many names as it can have";
-        (self.order.names_of(&proof.key) >= most).then_some(Denial {
+        let names = self.order.names_of(&proof.key) + self.names_asked(proof, name);
+        (names >= most).then_some(Denial {
             why: rejection(Code::LimitReached, most as u64, text),
             closes: false,
         })
+    }
+
+    /// How many other names a key has asked for over other connections, and does not have yet.
+    fn names_asked(&self, proof: &Proof, name: Option<&Name>) -> usize {
+        let is_new = |asked: &Name| {
+            let known = self.order.by_name(asked.as_bytes());
+            known.and_then(|id| self.order.member(id)?.key()) != Some(proof.key)
+        };
+        let others = self.sitting.iter().filter(|sitting| {
+            sitting.key == Some(proof.key) && sitting.route.connection != proof.connection
+        });
+        let names = others.map(|sitting| &sitting.name);
+        let names: BTreeSet<_> = names
+            .filter(|&asked| Some(asked) != name && is_new(asked))
+            .map(Name::as_bytes)
+            .collect();
+        names.len()
     }
 
     /// With keys, a routing id says nothing of who is behind it now: what it was bound to before

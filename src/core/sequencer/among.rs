@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Instruction;
 use super::due::Due;
 use super::route::Route;
+use super::{Instruction, Proof};
 use crate::core::Time;
 use crate::core::order::MemberId;
 use crate::core::replica::Scribe;
@@ -24,6 +24,10 @@ pub(super) struct Among {
     pub(super) moved: Time,
     /// Peers that have said goodbye and wait for the answer.
     pub(super) farewells: Vec<Farewell>,
+    /// Peers that say a number which this broker does not know yet.
+    pub(super) early: Vec<Early>,
+    /// Whether one of them is judged now.
+    pub(super) is_judging: bool,
     /// Bytes that wait for their senders' seats.
     pub(super) held_bytes: usize,
     /// Whether messages are not taken in now, as the stream does not take them.
@@ -65,6 +69,16 @@ pub(super) struct Farewell {
     pub(super) member: MemberId,
     pub(super) route: Route,
     pub(super) goodbye: Goodbye,
+}
+
+/// A peer that has said hello with a number that is not known yet.
+#[derive(Debug)]
+pub(super) struct Early {
+    /// The own record behind which everything is applied that it may know of.
+    pub(super) record: u64,
+    pub(super) route: Route,
+    pub(super) hello: Vec<u8>,
+    pub(super) proof: Option<Proof>,
 }
 
 /// Why a broker stops for good: nothing is delivered any more.

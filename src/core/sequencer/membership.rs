@@ -21,6 +21,9 @@ impl Sequencer {
     pub(super) fn hello(&mut self, now: Now, heard: &Heard<'_>, hello: &Hello) {
         let route = heard.packet.route();
         if let Some(text) = self.regressed(hello) {
+            if !self.has_other_log(hello) && self.judges_later(now, heard) {
+                return;
+            }
             let why = rejection(Code::LogRegressed, self.order.next().0, text);
             return self.refuse(&route, Dialect::Native, why);
         }
@@ -86,7 +89,7 @@ impl Sequencer {
             self.refuse(route, sit.dialect, why);
             return false;
         }
-        if sit.dialect == Dialect::Native && self.is_cut_off() {
+        if self.is_cut_off() {
             let why = rejection(Code::Closing, 0, CUT_OFF);
             self.refuse(route, sit.dialect, why);
             return false;
@@ -104,6 +107,8 @@ impl Sequencer {
             receives,
             key: sit.key,
             held: Vec::new(),
+            held_bytes: 0,
+            is_full: false,
         });
         self.decide(now, Command::Sit(sit));
         let seated = self.sessions.by_route(route.transport, &route.id);
@@ -133,13 +138,12 @@ impl Sequencer {
     /// Whether a peer remembers another log than this one, or asks for what lies beyond its end:
     /// going on would mix two histories, or wait for ever without a word.
     fn regressed(&self, hello: &Hello) -> Option<&'static str> {
-        let other_log = hello.log_id != LogId(0) && hello.log_id != self.order.log_id();
         let end = self.order.next();
         let is_new = hello.observe || self.order.by_name(hello.name.as_bytes()).is_none();
         match hello.start {
+            _ if self.has_other_log(hello) => Some("the broker has another log than before"),
             // Others may be ahead: that is judged when it has its seat.
-            _ if self.among.is_some() && !other_log => None,
-            _ if other_log => Some("the broker has another log than before"),
+            Start::Resume(_) if self.among.is_some() && !is_new => None,
             Start::Resume(order) if order > end => {
                 Some("the broker's log ends before what you already have")
             }
@@ -148,6 +152,10 @@ impl Sequencer {
             }
             _ => None,
         }
+    }
+
+    fn has_other_log(&self, hello: &Hello) -> bool {
+        hello.log_id != LogId(0) && hello.log_id != self.order.log_id()
     }
 
     /// The first number of a new member's deliveries; `None`: what comes after its join.

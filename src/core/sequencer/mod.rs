@@ -13,7 +13,8 @@
 //! * `local.rs`: connections that the order does not know.
 //! * `decide.rs`: where commands are applied, and what follows from them.
 //! * `deliver.rs`: feeding members, acknowledgements, resending; `loading.rs`: from the log.
-//! * `among.rs`, `serving.rs`, `propose.rs`, `ordered.rs`, `seats.rs`: one broker among several;
+//! * `among.rs`, `serving.rs`, `propose.rs`, `ordered.rs`, `seats.rs`, `early.rs`: one broker among
+//!   several;
 //!   `snapshots.rs`: the state in their stream.
 //! * `commits.rs`: what waits for the log; `operate.rs`: what an operator wants done.
 
@@ -29,6 +30,7 @@ mod decide;
 mod deliver;
 mod draining;
 mod due;
+mod early;
 mod frames;
 mod guests;
 mod hear;

@@ -31,6 +31,7 @@ impl Sequencer {
                 self.execute(now, &header, &proposals);
                 if header.writer == own {
                     self.answer_operators(header.number);
+                    self.judge_early(now, header.number);
                 }
             }
             Taken::Skipped(header, why) => self.skipped(now, header, why),

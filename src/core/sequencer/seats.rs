@@ -13,6 +13,11 @@ use crate::wire::reply::{Code, Refusal};
 use crate::wire::stream_record::Proposal;
 use crate::wire::{Dialect, Name};
 
+/// Bytes that may wait for their senders' seats,
+const HELD_BYTES: usize = 16 << 20;
+/// and those of one connection, unless it has said one thing only.
+const HELD_OF_EACH: usize = 1 << 20;
+
 impl Sequencer {
     /// Puts a session where its member sits.
     pub(super) fn place(&mut self, now: Now, id: MemberId) {
@@ -209,12 +214,30 @@ impl Sequencer {
         self.sitting.iter().position(of)
     }
 
-    /// Keeps what a connection says until it has its seat.
+    /// Keeps what a connection says until it has its seat, as far as there is room. Were nothing
+    /// taken in instead, one peer could keep everybody from being heard.
     pub(super) fn hold(&mut self, at: usize, held: Held) {
-        if let Some(among) = &mut self.among {
-            among.held_bytes += held.len();
+        let (Some(among), sitting) = (&mut self.among, &mut self.sitting[at]) else {
+            return;
+        };
+        let bytes = held.len();
+        let is_first = sitting.held.is_empty();
+        let has_room = among.held_bytes + bytes <= HELD_BYTES
+            && (is_first || sitting.held_bytes + bytes <= HELD_OF_EACH);
+        let is_end = matches!(held, Held::End);
+        if is_end || (has_room && !sitting.is_full) {
+            among.held_bytes += bytes;
+            sitting.held_bytes += bytes;
+            return sitting.held.push(held);
         }
-        self.sitting[at].held.push(held);
+        let was_full = std::mem::replace(&mut sitting.is_full, true);
+        let (route, dialect) = (sitting.route.clone(), sitting.dialect);
+        let text = "too much waits for this connection's name";
+        self.refuse(&route, dialect, rejection(Code::NoSpace, 0, text));
+        if route.transport == Transport::Tcp && !was_full {
+            // What follows a hole in its bytes cannot be cut into messages.
+            self.closes.push(route);
+        }
     }
 
     /// A connection has its seat: hears what it has said meanwhile.
@@ -248,8 +271,7 @@ impl Sequencer {
     /// Drops a name that was asked for, and what its connection has said since.
     pub(super) fn forget_held(&mut self, sitting: &Sitting) {
         if let Some(among) = &mut self.among {
-            let bytes: usize = sitting.held.iter().map(Held::len).sum();
-            among.held_bytes = among.held_bytes.saturating_sub(bytes);
+            among.held_bytes = among.held_bytes.saturating_sub(sitting.held_bytes);
         }
     }
 
@@ -297,6 +319,8 @@ mod tests {
             receives: true,
             key: None,
             held: Vec::new(),
+            held_bytes: 0,
+            is_full: false,
         });
         let held = |machine: &Sequencer| machine.among.as_ref().unwrap().held_bytes;
         for count in 1..=3 {

@@ -27,8 +27,6 @@ const SILENCE: Duration = Duration::from_secs(10);
 const MOVES: Duration = Duration::from_secs(3);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Bytes that may wait for their senders' seats.
-const HELD_BYTES: usize = 4 << 20;
 
 impl Sequencer {
     /// Goes on as one of several brokers, where `mark` says: to be called before anything else.
@@ -48,6 +46,8 @@ impl Sequencer {
             heard: BTreeMap::new(),
             moved: now.time,
             farewells: Vec::new(),
+            early: Vec::new(),
+            is_judging: false,
             held_bytes: 0,
             is_refusing: false,
             is_cut_off: false,
@@ -97,9 +97,8 @@ impl Sequencer {
     /// Whether so much waits for the stream that nothing more is to be taken in.
     #[must_use]
     pub fn is_congested(&self) -> bool {
-        self.among
-            .as_ref()
-            .is_some_and(|among| among.scribe.is_full() || among.held_bytes >= HELD_BYTES)
+        let among = self.among.as_ref();
+        among.is_some_and(|among| among.scribe.is_full())
     }
 
     /// Whether everything that this broker has proposed is applied.
@@ -163,6 +162,7 @@ impl Sequencer {
             among.scribe = Scribe::new(log_id, writer, now.time, self.limits.second_append_bytes);
             among.held_bytes = 0;
             among.farewells.clear();
+            among.early.clear();
             if let Some(due) = &mut among.due {
                 due.begin_anew();
             }

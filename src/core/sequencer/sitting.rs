@@ -5,6 +5,9 @@ use crate::core::order::Seat;
 use crate::wire::native::Start;
 use crate::wire::{Dialect, Name, PublicKey};
 
+/// What anything takes that waits, whatever it holds.
+const COST: usize = 64;
+
 /// A peer that has asked for a name.
 #[derive(Debug)]
 pub(super) struct Sitting {
@@ -18,6 +21,10 @@ pub(super) struct Sitting {
     pub(super) key: Option<PublicKey>,
     /// What its connection has said meanwhile: only several brokers let it wait.
     pub(super) held: Vec<Held>,
+    /// Bytes of that.
+    pub(super) held_bytes: usize,
+    /// Something that it has said was dropped, and so is all that follows until it has its name.
+    pub(super) is_full: bool,
 }
 
 /// Something that a connection has said before it has its name.
@@ -46,7 +53,7 @@ impl Held {
 
     /// Bytes that it takes.
     pub(super) fn len(&self) -> usize {
-        match self {
+        COST + match self {
             Self::Packet { body, .. } => body.len(),
             Self::Bytes(bytes) => bytes.len(),
             Self::End => 0,
