@@ -41,8 +41,9 @@ pub(crate) fn watch(mut signals: Signals, view: &Arc<View>, reload: Reload) -> i
                 _ => {
                     log::info!("stopping: finishing what was accepted");
                     stopping = true;
-                    notify::stopping();
+                    // A manager that reads nothing holds the word for it up.
                     outside.stopper.stop();
+                    notify::stopping();
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! wrongly costs that peer its connection, and nothing else.
 
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use std::time::Duration;
 
 use crossbeam_channel::never;
 use rustix::fs::{FileType, Mode, fchmod};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with};
+use rustix::net::{
+    AddressFamily, Shutdown, SocketFlags, SocketType, bind, listen, shutdown, socket_with,
+};
 
 use super::View;
 use super::answering::{Reload, answer, refuse};
@@ -36,9 +39,15 @@ const BACKLOG: i32 = 16;
 #[derive(Debug)]
 pub struct Control {
     path: PathBuf,
+    /// Which file it is: the path may be another broker's by the time that this ends.
+    own: Option<FileId>,
+    listener: Arc<UnixListener>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// Device and inode.
+type FileId = (u64, u64);
 
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
@@ -59,14 +68,16 @@ impl Control {
             path: path.to_owned(),
             why,
         };
-        let listener = listen_at(path).map_err(failed)?;
+        let listener = Arc::new(listen_at(path).map_err(failed)?);
         let stopping = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stopping);
+        let (listening, stopped) = (Arc::clone(&listener), Arc::clone(&stopping));
         let thread = Builder::new().name("control".into()).spawn(move || {
-            accept(&listener, &stopped, &view, &reload);
+            accept(&listening, &stopped, &view, &reload);
         });
         Ok(Self {
             path: path.to_owned(),
+            own: file_at(path),
+            listener,
             stopping,
             thread: Some(thread.map_err(failed)?),
         })
@@ -76,15 +87,23 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
-        // Wakes the thread, and is answered by nothing. If the path is gone, nothing can wake it:
-        // it ends with the process.
-        let woken = Named::new(&self.path).and_then(|named| UnixStream::connect(named.path()));
-        if let (Ok(_), Some(thread)) = (woken, self.thread.take()) {
+        // Wakes the thread, whoever has the path by now. Where that cannot be done the thread ends
+        // with the process.
+        let woken = shutdown(&self.listener, Shutdown::Both);
+        if let (Ok(()), Some(thread)) = (woken, self.thread.take()) {
             // A panic was reported by the thread itself.
             thread.join().ok();
         }
-        std::fs::remove_file(&self.path).ok();
+        if self.own.is_some() && file_at(&self.path) == self.own {
+            std::fs::remove_file(&self.path).ok();
+        }
     }
+}
+
+/// Which file lies there, if any does.
+fn file_at(path: &Path) -> Option<FileId> {
+    let there = std::fs::symlink_metadata(path).ok()?;
+    Some((there.dev(), there.ino()))
 }
 
 /// Makes the socket, so that at no moment others than its owner can open it.

@@ -146,10 +146,13 @@ impl Medium for Disk {
         let mut options = OpenOptions::new();
         private(options.write(true).create(true));
         let file = options.open(self.home.path.join(LOCK))?;
+        // A lock file that was removed as left over is another file when it is made again; the
+        // directory is the same.
+        let directory = fs::File::open(&self.home.path)?;
         let mut waited = Duration::ZERO;
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(Box::new(file))),
+            match file.try_lock().and_then(|()| try_lock(&directory)) {
+                Ok(()) => return Ok(Some(Box::new((file, directory)))),
                 // A killed broker has the lock until the system has cleared it away.
                 Err(TryLockError::WouldBlock) if waited < PATIENCE => {
                     if waited.is_zero() {
@@ -217,6 +220,14 @@ impl Medium for Disk {
 struct DiskFile {
     file: fs::File,
     home: Arc<Home>,
+}
+
+/// Locks a directory, where its file system can.
+fn try_lock(directory: &fs::File) -> Result<(), TryLockError> {
+    match directory.try_lock() {
+        Err(TryLockError::Error(_)) => Ok(()),
+        locked => locked,
+    }
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {

@@ -5,6 +5,7 @@
 mod commands;
 mod draining;
 mod hostile;
+mod taken;
 
 use std::process::Command;
 

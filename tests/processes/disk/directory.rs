@@ -61,6 +61,21 @@ fn a_broker_waits_while_another_one_is_ending() {
 }
 
 #[test]
+fn a_lock_file_that_is_removed_lets_no_second_broker_in() {
+    let first = Broker::start(&[]);
+    std::fs::remove_file(first.data().join("LOCK")).unwrap();
+    let mut second = broker::command();
+    second.args(["--address", "127.0.0.1:0", "--data"]);
+    let end = broker::run(second.arg(first.data()));
+    assert_eq!(end.code(), Some(3), "{}", end.complaint);
+    assert!(
+        end.complaint.contains("in use by another broker"),
+        "{}",
+        end.complaint
+    );
+}
+
+#[test]
 fn a_file_size_limit_is_told_at_the_start() {
     let data = TempDir::new().unwrap();
     let limited = format!(
