@@ -11,7 +11,7 @@ fn a_broker_ends_although_its_path_is_anothers_and_leaves_that_alone() {
     let first = Broker::start(&flags);
     std::fs::remove_file(&path).unwrap();
     let _second = Broker::start(&flags);
-    let (end, _) = first.end();
+    let (end, _) = first.stop();
     assert_eq!(end.code(), Some(0), "{}", end.complaint);
     assert!(path.exists(), "the second one is still asked there");
 }
