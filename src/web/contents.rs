@@ -73,13 +73,23 @@ impl Site {
         let query = Query::parse(parts.uri.query(), &["name", "sequence", "claim"])?;
         let name = name(&query)?;
         let sequence = query.read("sequence", "a number from 1, one more each time", |text| {
-            number(text).filter(|&sequence| sequence > 0)
+            // There is one after it, always.
+            number(text).filter(|sequence| (1..u64::MAX).contains(sequence))
         })?;
         let missing = BadQuery::Value("sequence", "a number from 1, one more each time");
         let sequence = sequence.ok_or(missing)?;
         let claim = claim(&query)?;
         self.may_post()?;
-        let payload = read(parts, body, self.message_bytes).await?.to_vec();
+        let payload = read(parts, body, self.message_bytes).await?;
+        let held = self
+            .posting
+            .as_ref()
+            .and_then(|posting| posting.hold(payload));
+        let Some(payload) = held else {
+            let text = "as many messages as may wait for their numbers: post it again, under the \
+                        same sequence";
+            return Err(try_later("too_many_posts", text));
+        };
         self.wish(name, claim, Wish::Post { sequence, payload })
             .await
     }
@@ -116,13 +126,9 @@ impl Site {
                 let answer = complaint(StatusCode::CONFLICT, "name_in_use", text);
                 Err(Refusal::counted("http_post", answer))
             }
-            None => {
+            Some(Outcome::NoAnswer) | None => {
                 let text = "no answer in time: post it again, under the same sequence";
-                let mut answer = complaint(StatusCode::SERVICE_UNAVAILABLE, "no_answer", text);
-                answer
-                    .headers_mut()
-                    .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                Err(Refusal::counted("http_post", answer))
+                Err(try_later("no_answer", text))
             }
         }
     }
@@ -142,6 +148,15 @@ impl Site {
     pub(super) fn logout(&self) -> Answer {
         with_cookie(&self.access.logout())
     }
+}
+
+/// Nothing is wrong with the request; the broker has too much to do.
+fn try_later(error: &'static str, text: &str) -> Refusal {
+    let mut answer = complaint(StatusCode::SERVICE_UNAVAILABLE, error, text);
+    answer
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    Refusal::counted("http_post", answer)
 }
 
 /// Said to a reader of events first: which log this is, and what there is in it.

@@ -6,7 +6,8 @@
 //!  seam      what is needed of a broker                wiring    the broker that there is
 //!  door      the site, once the broker listens
 //!  messages  GET /messages: a request and its start    stream    the log, line by line
-//!  posting   POST /messages: the task                  poster    its machine, session by session
+//!  posting   POST /messages: the task                  poster    its machine
+//!  session   one name's session in it
 //!  metrics   Prometheus                                page      the page's files
 //!  contents  the answers that need more than a look    trial     reading, for tests
 //! ```
@@ -28,6 +29,7 @@ mod query;
 mod routes;
 mod seam;
 mod server;
+mod session;
 mod stream;
 mod token;
 mod trial;

@@ -129,7 +129,8 @@ impl Site {
     ) -> Self {
         let in_process = source.in_process().filter(|_| !config.keys);
         Self {
-            posting: in_process.map(|way| Posting::start(way, Arc::clone(&source))),
+            posting: in_process
+                .map(|way| Posting::start(way, Arc::clone(&source), config.message_bytes)),
             head: Arc::new(Mutex::new(source.reader())),
             streams: Arc::new(Semaphore::new(STREAMS)),
             source,

@@ -57,10 +57,13 @@ fn a_sequence_is_one_message_and_has_no_gap() {
         "?name=ana&sequence=0",
         "?name=ana&sequence=x",
         "?sequence=1",
+        // There would be none after it.
+        "?name=ana&sequence=18446744073709551615",
     ] {
         let answer = ask(http, &format!("POST /messages{bad}"), &[], b"x");
         assert_eq!(answer.status, 400, "{bad}");
     }
+    assert_eq!(post(http, "ana", 2, b"adios").0, 200);
     assert_eq!(post(http, "Server", 1, b"x").0, 400);
     assert_eq!(post(http, "%00ana", 1, b"x").0, 400);
 }
