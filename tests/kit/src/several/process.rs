@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orden::commit::{CommitLoop, Sync};
 use orden::core::replica::Assembly;
-use orden::core::{Halt, Input, InputOf, LoadError, Outgoing, PacketOf, Sequencer};
+use orden::core::{Halt, Input, InputOf, LoadError, Now, Outgoing, PacketOf, Sequencer};
 use orden::store::{self, Beginning, LogReader, Run};
 use orden::wire::{Name, OrderNumber};
 
@@ -31,6 +31,8 @@ pub(super) struct Process {
     pub(super) reader: Box<dyn LogReader>,
     pub(super) inbox: Vec<PacketOf<Vec<u8>>>,
     loads: Vec<OrderNumber>,
+    /// Nobody is fed before what was given out is passed on.
+    is_crowded: bool,
 }
 
 impl Broker {
@@ -43,6 +45,24 @@ impl Broker {
             is_cut_off: false,
             is_halted: false,
             opened: 0,
+        }
+    }
+}
+
+impl Process {
+    /// What was given out is passed on, and what was to be read is read.
+    fn hears_of_its_own(&mut self, now: Now) {
+        if std::mem::take(&mut self.is_crowded) {
+            self.commits.step(now, Input::Left).unwrap();
+        }
+        for from in std::mem::take(&mut self.loads) {
+            let result = self.reader.read(from);
+            let result = result.map_err(|error| match error {
+                store::Error::Trimmed(oldest) => LoadError::Trimmed(oldest),
+                other => panic!("{from} cannot be read: {other}"),
+            });
+            let loaded = Input::Loaded { from, result };
+            self.commits.step(now, loaded).unwrap();
         }
     }
 }
@@ -109,6 +129,7 @@ impl World {
             reader,
             inbox: Vec::new(),
             loads: Vec::new(),
+            is_crowded: false,
         });
         self.at(self.now, Happening::Wakes(at, number));
         self.tell_up(at);
@@ -131,21 +152,14 @@ impl World {
                 process.commits.step(now, packet.borrowed()).unwrap();
             }
         }
-        for from in std::mem::take(&mut process.loads) {
-            let result = process.reader.read(from);
-            let result = result.map_err(|error| match error {
-                store::Error::Trimmed(oldest) => LoadError::Trimmed(oldest),
-                other => panic!("{from} cannot be read: {other}"),
-            });
-            let loaded = Input::Loaded { from, result };
-            process.commits.step(now, loaded).unwrap();
-        }
+        process.hears_of_its_own(now);
         let was_open = process.commits.machine().is_open();
         let ready = process.commits.round(now).unwrap();
         let is_anew = was_open && !process.commits.machine().is_open();
         process.commits.rest().unwrap();
         let halt = process.commits.halt().cloned();
         process.loads = ready.loads;
+        process.is_crowded = ready.is_crowded;
         if let Some(Halt::LeftBehind { .. }) = halt {
             assert!(ready.sends.is_empty(), "it delivers more");
             self.count("left behind");
@@ -162,9 +176,13 @@ impl World {
             self.brokers[at].process = None;
             return self.count("broker stopped for good");
         }
-        let is_loading = !process.loads.is_empty();
+        let is_crowded = process.is_crowded;
+        let has_more = !process.loads.is_empty() || is_crowded;
         let deadline = process.commits.deadline();
         let requests = process.stream.take();
+        if is_crowded {
+            self.count("crowd");
+        }
         if is_anew {
             self.count("broker counted as gone, and back");
         }
@@ -172,7 +190,7 @@ impl World {
         for request in requests {
             self.request(at, number, request);
         }
-        if is_loading {
+        if has_more {
             self.later(10, 2_000, Happening::Wakes(at, number));
         }
         if let Some(deadline) = deadline {
