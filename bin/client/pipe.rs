@@ -20,8 +20,9 @@ use super::threads::spawn;
 const HURRY: Duration = Duration::from_secs(2);
 /// How long a reader of our output may keep us from leaving.
 const STUCK: Duration = Duration::from_secs(6);
-/// How long the last of our own messages may take to come back once it is confirmed.
-const ECHO: Duration = Duration::from_secs(2);
+/// How long nothing may come back of our own messages, which are confirmed: longer than a busy
+/// machine takes, and not for ever, as a key may not receive.
+const ECHO: Duration = Duration::from_secs(20);
 /// The most bytes that are printed at once.
 const PRINT_BYTES: usize = 64 << 10;
 
@@ -191,6 +192,7 @@ impl Printed {
             let waited = self.changed.wait_timeout(printed, ECHO);
             let (now, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             if timeout.timed_out() {
+                log::warn!("some of our own lines have not come back, and are not printed");
                 return;
             }
             printed = now;
