@@ -20,11 +20,16 @@ pub(super) fn page(
             members[from..].iter().collect()
         }
         (Some(after), Sort::Lag) => {
-            let known = members.binary_search_by(|member| member.name.cmp(after));
-            // One that has left meanwhile had no lag: only names tell what comes after it.
-            let place = known.map_or((Reverse(0), after), |at| (by_lag(&&members[at]), after));
-            let comes_after = |member: &&MemberStatus| (by_lag(member), &member.name) > place;
-            members.iter().filter(comes_after).collect()
+            match members.binary_search_by(|member| member.name.cmp(after)) {
+                Ok(at) => {
+                    let place = (by_lag(&&members[at]), after);
+                    let comes_after =
+                        |member: &&MemberStatus| (by_lag(member), &member.name) > place;
+                    members.iter().filter(comes_after).collect()
+                }
+                // It has left meanwhile: nobody knows its place, and nobody is to be left out.
+                Err(_) => members.iter().collect(),
+            }
         }
         (None, _) => members.iter().collect(),
     };

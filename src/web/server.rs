@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder as Thread, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -31,6 +31,8 @@ const HEAD_TIME: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Threads for what waits for a disk or looks at all members; the rest is never waited for.
 const BLOCKING: usize = 4;
+/// Years after 1970 in which hyper can say the date; some before the last, for open connections.
+const BEYOND_DATES: Duration = Duration::from_hours(8_000 * 365 * 24);
 /// When a peer that is silent is asked whether it is there, how often, and how many times.
 const KEEP_ALIVE: (Duration, Duration, u32) = (Duration::from_mins(1), Duration::from_secs(10), 3);
 
@@ -190,9 +192,15 @@ async fn serve(stream: TcpStream, door: Arc<Door>, mut stopped: watch::Receiver<
         let door = Arc::clone(&answering);
         async move { Ok::<_, Infallible>(door.answer(request, peer, local).await) }
     });
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "hyper asks this clock for the date"
+    )]
+    let now = SystemTime::now();
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
+            .auto_date_header(can_be_said(now))
             .header_read_timeout(HEAD_TIME)
             .max_buf_size(HEAD_BYTES)
             .serve_connection(Io::new(stream, Arc::clone(&begun)), service)
@@ -212,6 +220,12 @@ async fn serve(stream: TcpStream, door: Arc<Door>, mut stopped: watch::Receiver<
     }
 }
 
+/// Whether a head can say this time: hyper panics before 1970 and after 9999.
+fn can_be_said(time: SystemTime) -> bool {
+    time.duration_since(UNIX_EPOCH)
+        .is_ok_and(|since| since < BEYOND_DATES)
+}
+
 fn prepare(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let (after, every, times) = KEEP_ALIVE;
@@ -228,4 +242,16 @@ fn turn_away(stream: &TcpStream) {
                 connection: close\r\n\r\n";
     // What does not fit is lost with the connection, which says the same.
     stream.try_write(text.as_bytes()).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_said_from_1970_on() {
+        assert!(can_be_said(UNIX_EPOCH));
+        assert!(!can_be_said(UNIX_EPOCH - Duration::from_secs(1)));
+        assert!(!can_be_said(UNIX_EPOCH + Duration::from_hours(70_389_528)));
+    }
 }

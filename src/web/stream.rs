@@ -122,8 +122,14 @@ impl Sender {
 
     async fn send_all(&mut self) -> End {
         if self.format == Format::Events {
-            let greeting = format!("event: log\ndata: {}\n\n", self.origin.greeting);
+            let greeting = format!("event: log\ndata: {}\n", self.origin.greeting);
             self.text.extend_from_slice(greeting.as_bytes());
+            // A browser that is cut off before its first message goes on from here.
+            if let Some(before) = self.next.0.checked_sub(1) {
+                let id = format!("id: {before}\n");
+                self.text.extend_from_slice(id.as_bytes());
+            }
+            self.text.push(b'\n');
         }
         loop {
             if self.left == 0 || self.until.is_some_and(|until| self.next >= until) {
