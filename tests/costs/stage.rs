@@ -1,11 +1,11 @@
 //! The stage: the broker's machine and a log in files, driven without sockets or threads.
 
 use orden::commit::{CommitLoop, Sync};
-use orden::core::{Input, Limits, Now, Outgoing, Packet, Seed, Sequencer};
+use orden::core::{Limits, Now, Outgoing, Seed, Sequencer};
 use orden::store;
-use orden::wire::native::PublishFrame;
-use orden::wire::native::{Hello, Start, ack};
-use orden::wire::{ClientSequence, LogId, Name, OrderNumber};
+use orden::wire::native::{PublishFrame, ack};
+use orden::wire::{ClientSequence, OrderNumber};
+use orden_kit::words::{hello, packet};
 use tempfile::TempDir;
 
 /// Bytes of a message.
@@ -46,26 +46,11 @@ impl Stage {
     }
 
     fn hello(&mut self, id: &[u8], receive: bool) {
-        let hello = Hello {
-            name: Name::new(id).unwrap(),
-            start: Start::Now,
-            receive,
-            observe: false,
-            log_id: LogId(0),
-            attempt: None,
-        };
-        self.hear(id, &hello.encode());
+        self.hear(id, &hello(id, receive).encode());
     }
 
     fn hear(&mut self, id: &[u8], body: &[u8]) {
-        let packet = Packet {
-            id,
-            delimited: false,
-            body,
-            excess: false,
-            proof: None,
-        };
-        self.commits.step(self.now, Input::Packet(packet)).unwrap();
+        self.commits.step(self.now, packet(id, body)).unwrap();
     }
 
     /// The next frame of so many messages.

@@ -8,9 +8,9 @@ use orden::core::{
     Actions, Counters, Grant, Grants, Input, Limits, Now, Outgoing, Packet, Proof, Ready,
     Recovered, Seed, Sequencer, Undelivered,
 };
-use orden::wire::native::{Hello, Start};
 use orden::wire::reply::{BrokerMessage, Code, decode};
 use orden::wire::{Acked, LogId, Name, OrderNumber, PublicKey, binary, json};
+use orden_kit::words::hello;
 
 /// A machine, and what time it is for it.
 struct Stage {
@@ -51,15 +51,7 @@ impl Stage {
     }
 
     fn greets(&mut self, id: &[u8], proof: Proof, name: &str) -> Ready {
-        let hello = Hello {
-            name: Name::new(name.as_bytes()).unwrap(),
-            start: Start::Now,
-            log_id: LogId(0),
-            receive: true,
-            attempt: None,
-            observe: false,
-        };
-        self.says(id, Some(proof), &hello.encode())
+        self.says(id, Some(proof), &hello(name.as_bytes(), true).encode())
     }
 
     fn passes(&mut self, time: Duration) -> Ready {

@@ -14,6 +14,7 @@ use orden::wire::native::{Hello, Start};
 use orden::wire::reply::{BrokerMessage, Code, decode};
 use orden::wire::stream_record::Founding;
 use orden::wire::{Acked, LogId, Name, OrderNumber, Position, PublicKey, binary, native};
+use orden_kit::words;
 
 const ORDER: LogId = LogId(1);
 
@@ -35,16 +36,8 @@ impl Stage {
             position: 0,
         };
         stage.reads(&found(&Founding {
-            log_id: ORDER,
-            secret: 1,
             message_bytes: 4 << 20,
-            publish_window: 100,
-            name_bytes: 255,
-            members: 100,
-            snapshot_bytes: 1 << 20,
-            level: 1,
-            stream: 1,
-            is_seeded: false,
+            ..words::founding(ORDER)
         }));
         stage.hears(Input::Stream(StreamNews::Level));
         stage.stream_answers();
@@ -128,12 +121,8 @@ fn by(number: u8, connection: u64) -> Proof {
 
 fn hello(text: &str, start: Start) -> Hello {
     Hello {
-        name: name(text),
         start,
-        log_id: LogId(0),
-        receive: true,
-        attempt: None,
-        observe: false,
+        ..words::hello(text.as_bytes(), true)
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use orden::core::{Input, Limits, Now, Packet, Ready, Recovered, Seed, Sequencer};
-use orden::wire::native::{Hello, PublishFrame, Start, ack};
-use orden::wire::{ClientSequence, LogId, Name, OrderNumber};
+use orden::core::{Input, Limits, Now, Ready, Recovered, Seed, Sequencer};
+use orden::wire::native::{PublishFrame, ack};
+use orden::wire::{ClientSequence, LogId, OrderNumber};
+use orden_kit::words::{hello, packet};
 
 const CROWD: usize = 50;
 
@@ -32,26 +33,11 @@ impl Stage {
     }
 
     fn says(&mut self, id: &[u8], body: &[u8]) -> Ready {
-        let packet = Packet {
-            id,
-            delimited: false,
-            body,
-            excess: false,
-            proof: None,
-        };
-        self.step(Input::Packet(packet))
+        self.step(packet(id, body))
     }
 
     fn joins(&mut self, id: &[u8], receive: bool) -> Ready {
-        let hello = Hello {
-            name: Name::new(id).expect("a short name"),
-            start: Start::Now,
-            receive,
-            log_id: LogId(0),
-            attempt: None,
-            observe: false,
-        };
-        self.says(id, &hello.encode())
+        self.says(id, &hello(id, receive).encode())
     }
 
     fn publishes(&mut self) -> Ready {

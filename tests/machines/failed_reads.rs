@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use orden::core::{Input, Limits, LoadError, Now, Packet, Ready, Recovered, Seed, Sequencer, Time};
+use orden::core::{Input, Limits, LoadError, Now, Ready, Recovered, Seed, Sequencer, Time};
 use orden::wire::native::{Hello, Start};
-use orden::wire::{LogId, Name, OrderNumber};
+use orden::wire::{LogId, OrderNumber};
+use orden_kit::words::{hello, packet};
 
 /// Messages that were ordered before the machine was started.
 const BEFORE: OrderNumber = OrderNumber(100);
@@ -23,23 +24,10 @@ fn what_could_not_be_read_is_asked_for_again_although_nothing_else_happens() {
     recovered.next = BEFORE;
     let mut machine = Sequencer::new(now, Limits::default(), recovered, Seed::default());
     let hello = Hello {
-        name: Name::new(b"ana").unwrap(),
         start: Start::Beginning,
-        receive: true,
-        observe: false,
-        log_id: LogId(0),
-        attempt: None,
+        ..hello(b"ana", true)
     };
-    machine.step(
-        now,
-        Input::Packet(Packet {
-            id: b"\0aaaa",
-            delimited: false,
-            body: &hello.encode(),
-            excess: false,
-            proof: None,
-        }),
-    );
+    machine.step(now, packet(b"\0aaaa", &hello.encode()));
     let from = settle(&mut machine, now).loads[0];
     for _ in 0..5 {
         let result = Err(LoadError::Unreadable("too many open files".into()));

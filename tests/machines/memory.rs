@@ -4,11 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use orden::commit::{CommitLoop, Sync};
-use orden::core::{Input, Limits, LoadError, Now, Packet, Seed, Sequencer};
+use orden::core::{Input, Limits, LoadError, Now, Seed, Sequencer};
 use orden::store::{self, Error, Identity, LogReader, MemoryOptions};
 use orden::wire::native::{Goodbye, Hello, PublishFrame, Start, ack};
 use orden::wire::reply::{self, BrokerMessage};
-use orden::wire::{ClientSequence, LogId, Name, OrderNumber, batch};
+use orden::wire::{ClientSequence, LogId, OrderNumber, batch};
+use orden_kit::words::{hello, packet};
 
 /// Bytes of a message.
 const SIZE: usize = 1000;
@@ -59,25 +60,15 @@ impl Stage {
 
     fn hello(&mut self, name: &str, start: Start, receive: bool) {
         let hello = Hello {
-            name: Name::new(name.as_bytes()).unwrap(),
             start,
-            receive,
-            observe: false,
-            log_id: LogId(0),
-            attempt: None,
+            ..hello(name.as_bytes(), receive)
         };
         self.says(name, &hello.encode());
     }
 
     fn says(&mut self, id: &str, body: &[u8]) {
-        let packet = Packet {
-            id: id.as_bytes(),
-            delimited: false,
-            body,
-            excess: false,
-            proof: None,
-        };
-        self.commits.step(self.now, Input::Packet(packet)).unwrap();
+        let said = packet(id.as_bytes(), body);
+        self.commits.step(self.now, said).unwrap();
         self.settle();
     }
 

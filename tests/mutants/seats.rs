@@ -1,12 +1,13 @@
-//! What worlds do not show, as members say again whatever was lost and everybody goes on: seats
+//! What worlds do not show, as members say again what was lost and all goes on: seats
 //! that were left, brokers that have spoken after all, and records that come late. A story of its
 //! own, in records of two brokers.
 
 use orden::core::replica::{Scribe, found};
 use orden::core::{Input, Limits, Now, Recovered, Sequencer, Time};
 use orden::wire::native::{self, PublishFrame};
-use orden::wire::stream_record::{Founding, Proposal, Sitter};
+use orden::wire::stream_record::{Proposal, Sitter};
 use orden::wire::{ClientMessage, ClientSequence, Dialect, LogId, Name, Position, Writer};
+use orden_kit::words::founding;
 
 const ORDER: LogId = LogId(1);
 
@@ -24,18 +25,7 @@ impl Reader {
             machine: machine.among(now, name("reader"), None),
             position: 0,
         };
-        reader.read(&found(&Founding {
-            log_id: ORDER,
-            secret: 1,
-            message_bytes: 4096,
-            publish_window: 100,
-            name_bytes: 255,
-            members: 100,
-            snapshot_bytes: 1 << 20,
-            level: 1,
-            stream: 1,
-            is_seeded: false,
-        }));
+        reader.read(&found(&founding(ORDER)));
         reader
     }
 

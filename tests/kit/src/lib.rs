@@ -37,6 +37,7 @@ pub mod several;
 pub mod simulated_disk;
 pub mod simulation;
 pub mod whole_log;
+pub mod words;
 pub mod zmtp;
 
 use std::path::Path;

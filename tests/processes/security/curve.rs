@@ -6,13 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 use std::thread::spawn;
 
-use orden::wire::native::{Hello, Start};
 use orden::wire::reply::{BrokerMessage, Code, decode};
-use orden::wire::{LogId, Name};
 
 use crate::security::stage::{Keys, Peer, text};
 use orden_kit::programs::broker::{self, Broker};
 use orden_kit::programs::python;
+use orden_kit::words;
 
 #[test]
 fn s1_without_encryption_nothing_is_served_beyond_this_machine() {
@@ -258,15 +257,7 @@ impl Peer {
 /// A native peer that has said hello.
 fn hello(broker: &Broker, name: &str, key: (&Keys, &str)) -> Peer {
     let peer = Peer::connect(broker, "", Some(key));
-    let hello = Hello {
-        name: Name::new(name.as_bytes()).unwrap(),
-        start: Start::Now,
-        log_id: LogId(0),
-        receive: true,
-        attempt: None,
-        observe: false,
-    };
-    peer.send(&hello.encode());
+    peer.send(&words::hello(name.as_bytes(), true).encode());
     peer
 }
 

@@ -24,6 +24,7 @@ use self::engine::{Engine, Fate};
 pub use self::evil::run_evil;
 use self::process::{Broker, Process};
 use crate::random::Random;
+use crate::words::founding;
 
 const IDENTITY: Identity = Identity {
     log_id: LogId(0xC0FF_EE00),
@@ -118,16 +119,9 @@ impl World {
         let mishaps = [0, 20, 200][dice.index(3)];
         let mut engine = Engine::new(dice.next(), mishaps);
         engine.records.push(replica::found(&Founding {
-            log_id: IDENTITY.log_id,
             secret: IDENTITY.secret,
-            message_bytes: 4096,
-            publish_window: 100,
-            name_bytes: 255,
-            members: 100,
             snapshot_bytes: [800, 4_000, 1 << 20][dice.index(3)],
-            level: 1,
-            stream: 1,
-            is_seeded: false,
+            ..founding(IDENTITY.log_id)
         }));
         let brokers = (0..=dice.below(3)).map(|_| Broker::new());
         let brokers = brokers.collect();

@@ -1,5 +1,5 @@
 //! A flood: one publisher sends as fast as its window lets it, to members of every speed. Both
-//! halves of a promise are judged: whoever is quickest is never far behind; and a publisher is not
+//! halves of a promise are judged: the quickest member is never far behind; and a publisher is not
 //! slowed by members that are slow, stop or are away, nor held for ever.
 //!
 //! Time goes in steps, and nothing else goes wrong here.
@@ -7,12 +7,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use orden::core::{Input, Limits, Now, Packet, Recovered, Seed, Sequencer, Time};
-use orden::wire::native::{Hello, PublishFrame, Start, ack};
+use orden::core::{Input, Limits, Now, Recovered, Seed, Sequencer, Time};
+use orden::wire::native::{PublishFrame, ack};
 use orden::wire::reply::{self, BrokerMessage};
-use orden::wire::{ClientSequence, LogId, Name, OrderNumber, batch};
+use orden::wire::{ClientSequence, LogId, OrderNumber, batch};
 
 use crate::simulation::dice::Dice;
+use crate::words::{hello, packet};
 
 /// Steps of a turn.
 const STEPS: u64 = 40;
@@ -64,7 +65,7 @@ pub(crate) fn run(seed: u64) -> Result<(), String> {
     } else {
         flood.judge_speed(flood.link() * 3 / 4)?;
     }
-    // Now nobody is quick any more.
+    // Now no member is quick any more.
     for member in &mut flood.members {
         member.speed = dice.pick(&[0, 0, member.speed / 64]);
     }
@@ -119,10 +120,10 @@ impl Flood {
             published: 0,
             sequence: ClientSequence(0),
         };
-        flood.says(PUBLISHER, &hello(PUBLISHER, false));
+        flood.says(PUBLISHER, &hello(PUBLISHER, false).encode());
         for at in 0..flood.members.len() {
             let id = flood.members[at].id.clone();
-            flood.says(&id, &hello(&id, true));
+            flood.says(&id, &hello(&id, true).encode());
         }
         flood
     }
@@ -140,17 +141,10 @@ impl Flood {
     }
 
     fn says(&mut self, id: &[u8], body: &[u8]) {
-        let packet = Packet {
-            id,
-            delimited: false,
-            body,
-            excess: false,
-            proof: None,
-        };
-        self.machine.step(self.now, Input::Packet(packet));
+        self.machine.step(self.now, packet(id, body));
     }
 
-    /// A step of everybody.
+    /// A step of publisher, members and broker.
     fn go_on(&mut self) -> Result<(), String> {
         self.now.time = self.now.time + self.step;
         let mut left = self.link();
@@ -222,7 +216,7 @@ impl Flood {
         }
     }
 
-    /// Whoever is furthest is behind by what may be unconfirmed and what paces, and no more.
+    /// The member that is furthest is behind by what may be unconfirmed and what paces, and no more.
     fn judge_lag(&self) -> Result<(), String> {
         let floors = self.members.iter().map(|member| member.floor.0);
         let messages = self.machine.next_order().0 - floors.max().unwrap_or_default();
@@ -242,21 +236,9 @@ impl Flood {
         let least = least * usize::try_from(HALF).unwrap();
         if bytes < least {
             return Err(format!(
-                "a flood: {bytes} bytes were published where nobody should hold up {least}"
+                "a flood: {bytes} bytes were published where no member should hold up {least}"
             ));
         }
         Ok(())
     }
-}
-
-fn hello(name: &[u8], receive: bool) -> Vec<u8> {
-    let hello = Hello {
-        name: Name::new(name).unwrap(),
-        start: Start::Now,
-        receive,
-        log_id: LogId(0),
-        attempt: None,
-        observe: false,
-    };
-    hello.encode()
 }
