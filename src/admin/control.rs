@@ -87,8 +87,8 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
-        // Wakes the thread, whoever has the path by now. Where that cannot be done the thread ends
-        // with the process.
+        // Wakes the thread, also when another broker has the path by now. Where that cannot be done
+        // the thread ends with the process.
         let woken = shutdown(&self.listener, Shutdown::Both);
         if let (Ok(()), Some(thread)) = (woken, self.thread.take()) {
             // A panic was reported by the thread itself.

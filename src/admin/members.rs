@@ -27,7 +27,7 @@ pub(super) fn page(
                         |member: &&MemberStatus| (by_lag(member), &member.name) > place;
                     members.iter().filter(comes_after).collect()
                 }
-                // It has left meanwhile: nobody knows its place, and nobody is to be left out.
+                // It has left meanwhile, and its place is not known: no member may be left out.
                 Err(_) => members.iter().collect(),
             }
         }

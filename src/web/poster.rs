@@ -22,7 +22,7 @@ use crate::wire::{ClientSequence, Name};
 const SESSIONS: usize = 1024;
 /// Time without a post after which a name counts as away.
 const IDLE: Duration = Duration::from_mins(5);
-/// Time after which an answer is given up; whoever asked has gone by then.
+/// Time after which an answer is given up; its request has ended by then.
 const ANSWER: Duration = Duration::from_mins(1);
 /// How long a name that was let go counts as ours: until the broker has heard of it.
 const LET_GO: Duration = Duration::from_secs(10);
@@ -144,7 +144,7 @@ impl Poster {
         }
     }
 
-    /// Somebody has gone without an answer. What was posted stays: its sequence is in use.
+    /// A request has ended without an answer. What was posted stays: its sequence is in use.
     pub(super) fn forget(&mut self, name: &Name, ticket: Ticket, sequence: Option<u64>) {
         let Some(session) = self.sessions.get_mut(name) else {
             return;

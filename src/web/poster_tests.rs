@@ -178,7 +178,7 @@ fn the_name_that_was_not_used_for_the_longest_time_makes_room() {
         scene.said(),
         [(2, Goodbye::Away.encode()), (newest, hello(&name("ana")))]
     );
-    // The broker may not have heard of it yet: it is nobody else's.
+    // The broker may not have heard of it yet: it is no program's.
     assert!(scene.poster.has(NOW, &name("n1")));
     scene.poster.tick(NOW + LET_GO);
     assert!(!scene.poster.has(NOW + LET_GO, &name("n1")));

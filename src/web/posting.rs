@@ -38,7 +38,7 @@ pub(super) struct Posting {
     room: Arc<Semaphore>,
 }
 
-/// A message with the room that it takes, until nobody holds it any more.
+/// A message with the room that it takes, until its last copy is dropped.
 struct Held {
     payload: Bytes,
     _room: OwnedSemaphorePermit,
@@ -132,7 +132,7 @@ struct Task {
     started: Instant,
 }
 
-/// Somebody who waits, and for what.
+/// A request that waits, and for what.
 struct Asked {
     name: Name,
     /// Of a message.

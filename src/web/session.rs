@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::wire::native::{Hello, Start};
 use crate::wire::{LogId, Name};
 
-/// Somebody who waits for an answer.
+/// A request that waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Ticket(pub(super) u64);
 
@@ -32,7 +32,7 @@ pub(super) struct Session {
 pub(super) struct Post {
     /// Who has posted it first.
     pub(super) first: Ticket,
-    /// Who waits for it; nobody, if they have gone.
+    /// The requests that wait for it; none, if they have ended.
     pub(super) tickets: Vec<Ticket>,
     pub(super) payload: Bytes,
     since: Duration,

@@ -79,7 +79,7 @@ const EVIL: &[&str] = &[
     "evil: bits flipped in records that were applied",
     "evil: the stream is made anew",
     "evil: a replica has gone its own way",
-    "evil: a record of somebody who has seen another history",
+    "evil: a record of a writer that has seen another history",
 ];
 
 /// Records that all brokers had applied are not what they were, or brokers read different ones.

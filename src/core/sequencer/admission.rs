@@ -232,7 +232,7 @@ impl Sequencer {
         (!is_allowed).then_some(NAME_OF_OTHERS)
     }
 
-    /// Whether whoever has asked for a seat may be delivered anything.
+    /// Whether a peer that has asked for a seat may be delivered anything.
     pub(super) fn may_receive(&self, sitting: &Sitting) -> bool {
         let Authority::Keys(grants) = &self.authority else {
             return true;
@@ -289,7 +289,7 @@ impl Sequencer {
                 self.sitting.push(sitting);
                 continue;
             };
-            // If the seat comes, nobody sits down on it.
+            // If the seat comes, it is given back.
             self.forget_held(&sitting);
             self.deny_seat(now, &sitting, &denial);
         }

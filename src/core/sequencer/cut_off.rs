@@ -10,7 +10,7 @@ use crate::core::order::MemberId;
 use crate::wire::Dialect;
 use crate::wire::reply::{Code, Refusal};
 
-/// A connection that is made anew is no reason to send everybody away.
+/// A connection that is made anew is no reason to send all members away.
 const AFTER: Duration = Duration::from_secs(3);
 /// What members are told, and those who come meanwhile.
 pub(super) const CUT_OFF: &str = "the broker reaches no server of the stream";

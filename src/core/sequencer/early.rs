@@ -34,7 +34,7 @@ impl Sequencer {
             self.refuse(&route, Dialect::Native, rejection(code, 0, text));
             return true;
         }
-        // Of a seat that nobody has: nothing follows but that this record comes back.
+        // Of a seat that no member has: nothing follows but that this record comes back.
         self.say(now, &Proposal::Away { seat: nothing });
         if let Some(among) = &mut self.among {
             among.early.push(Early {

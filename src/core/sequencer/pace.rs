@@ -2,12 +2,12 @@
 //! confirmations wait, and so do publishers, by their windows.
 //!
 //! ```text
-//!              acknowledged by somebody          ahead of everybody
+//!              acknowledged by a member           ahead of all members
 //!  0 ────────────────────────────────── lead ──────────────────────── end
 //! ```
-//! Whoever is furthest moves the lead; which member that is does not matter, and nobody else does.
-//! Who turns a window over within [`Limits::pace_turn`] is quick. A lead that is slower, or stands,
-//! holds nothing up, until it is quick again; and no confirmation waits longer than
+//! The member that is furthest moves the lead; which one that is does not matter, and no other
+//! does. One that turns a window over within [`Limits::pace_turn`] is quick. A lead that is slower,
+//! or stands, holds nothing up, until it is quick again; and no confirmation waits longer than
 //! [`Limits::pace_most`].
 
 use std::collections::VecDeque;
@@ -18,14 +18,14 @@ use crate::wire::OrderNumber;
 
 /// Small batches are counted together, in stretches of this part of a window.
 const STRETCHES_A_WINDOW: usize = 16;
-/// With more stretches ahead of everybody the lead is given up: whoever comes to their end next
-/// has it.
+/// With more stretches ahead of all members the lead is given up: the member that comes to their
+/// end next has it.
 const STRETCHES: usize = 4096;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// What nobody has acknowledged: where each stretch ends, and its bytes.
+    /// What no member has acknowledged: where each stretch ends, and its bytes.
     ahead: VecDeque<(OrderNumber, usize)>,
     ahead_bytes: usize,
     /// When the turn of a window began, and the bytes of it so far.
@@ -89,7 +89,7 @@ impl Pace {
         self.held.is_some()
     }
 
-    /// Gives up the lead, whoever has it: nothing waits before somebody else is quick.
+    /// Gives up the lead: nothing waits before a member is quick again.
     pub(super) fn end(&mut self) {
         *self = Self::default();
     }

@@ -215,7 +215,7 @@ impl Sequencer {
     }
 
     /// Keeps what a connection says until it has its seat, as far as there is room. Were nothing
-    /// taken in instead, one peer could keep everybody from being heard.
+    /// taken in instead, one peer could keep all others from being heard.
     pub(super) fn hold(&mut self, at: usize, held: Held) {
         let (Some(among), sitting) = (&mut self.among, &mut self.sitting[at]) else {
             return;

@@ -5,7 +5,7 @@ use crate::core::order::Seat;
 use crate::wire::native::Start;
 use crate::wire::{Dialect, Name, PublicKey};
 
-/// What anything takes that waits, whatever it holds.
+/// Bytes that each held message takes besides its own.
 const COST: usize = 64;
 
 /// A peer that has asked for a name.

@@ -28,7 +28,7 @@ use crate::wire::Position;
 const LOOK: Duration = Duration::from_secs(1);
 /// While the stream is down: that it is back is to be known at once.
 const LOOK_DOWN: Duration = Duration::from_millis(100);
-/// Longer than an election takes: whoever knows of no leader for so long is cut off.
+/// Longer than an election takes: a server that knows of no leader for so long is cut off.
 const ELECTION: Duration = Duration::from_secs(10);
 /// An append is answered within this time, be it by a refusal, or its leader is cut off.
 const ANSWERED: Duration = Duration::from_secs(3);

@@ -113,7 +113,7 @@ fn members_come_in_pages() {
         names(&get(http, &rest).json()),
         ["m2", "m3", "m4", "m5", "m6"]
     );
-    // After one that has left it begins anew, so that nobody is left out.
+    // After one that has left it begins anew, so that no member is left out.
     let anew = get(http, "/members?sort=lag&after=gone&limit=2").json();
     assert_eq!(names(&anew), ["m0", "m1"]);
     let one = get(http, "/members/m3").json();

@@ -23,8 +23,8 @@ impl Stage {
         Self::begin(servers, brokers, Some(network))
     }
 
-    /// The port of a machine is closed for so long: whatever is sent through it is lost, and
-    /// nobody is told.
+    /// The port of a machine is closed for so long: what is sent through it is lost, and
+    /// no end is told.
     pub fn cut_for(&mut self, what: &'static str, lan: Lan, machine: usize, milliseconds: u64) {
         let cut = |stage: &mut Self| stage.network().cut(lan, machine);
         let mend = |stage: &mut Self| stage.network().mend(lan, machine);

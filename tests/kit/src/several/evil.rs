@@ -1,4 +1,4 @@
-//! Worlds in which the engine breaks its word once: every broker has to stop, and nobody may be
+//! Worlds in which the engine breaks its word once: every broker has to stop, and no member may be
 //! delivered a second history.
 
 use std::cmp::Reverse;
@@ -59,7 +59,7 @@ pub fn run_evil(seed: u64) -> Sometimes {
     let all_were_behind = !applied.iter().any(had_all);
     assert!(
         somebody_stops || all_were_behind,
-        "nobody stops: {}",
+        "no broker stops: {}",
         world.describe()
     );
     if goes_on.is_empty() && !is_split {
@@ -110,7 +110,7 @@ impl World {
                 return true;
             }
             _ => {
-                self.count("evil: a record of somebody who has seen another history");
+                self.count("evil: a record of a writer that has seen another history");
                 self.forge();
                 return false;
             }
@@ -136,7 +136,7 @@ impl World {
         self.spread(before);
     }
 
-    /// Whatever a number was delivered with, it was the same everywhere, and is what was
+    /// A number was delivered with the same message everywhere, and it is the one that was
     /// confirmed.
     fn judge_one_history(&self) {
         let mut history = BTreeMap::new();

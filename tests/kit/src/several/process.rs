@@ -31,7 +31,7 @@ pub(super) struct Process {
     pub(super) reader: Box<dyn LogReader>,
     pub(super) inbox: Vec<PacketOf<Vec<u8>>>,
     loads: Vec<OrderNumber>,
-    /// Nobody is fed before what was given out is passed on.
+    /// No member is fed before what was given out is passed on.
     is_crowded: bool,
 }
 
