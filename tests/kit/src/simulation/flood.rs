@@ -216,7 +216,7 @@ impl Flood {
         }
     }
 
-    /// The member that is furthest is behind by what may be unconfirmed and what paces, and no more.
+    /// The member that is furthest is behind by what may be unconfirmed and what paces, not more.
     fn judge_lag(&self) -> Result<(), String> {
         let floors = self.members.iter().map(|member| member.floor.0);
         let messages = self.machine.next_order().0 - floors.max().unwrap_or_default();
