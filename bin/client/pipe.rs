@@ -20,9 +20,8 @@ use super::threads::spawn;
 const HURRY: Duration = Duration::from_secs(2);
 /// How long a reader of our output may keep us from leaving.
 const STUCK: Duration = Duration::from_secs(6);
-/// How long nothing may come back of our own messages, which are confirmed: longer than a busy
-/// machine takes, and not for ever, as a key may not receive.
-const ECHO: Duration = Duration::from_secs(20);
+/// How long nothing may come back of our own messages, which are confirmed: a key may not receive.
+const ECHO: Duration = Duration::from_secs(2);
 /// The most bytes that are printed at once.
 const PRINT_BYTES: usize = 64 << 10;
 

@@ -27,7 +27,8 @@ pub struct Options {
     /// How long [`Client::connect`](super::Client::connect) waits for the broker; `None`: for
     /// ever.
     pub patience: Option<Duration>,
-    /// Told what happens to the session, by the client's own thread: it must not block.
+    /// Told what happens to the session, by the client's own thread: it must not block. It hears
+    /// of a confirmation before a call returns that waits for it.
     pub observer: Option<Observer>,
 }
 

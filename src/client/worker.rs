@@ -168,6 +168,10 @@ impl Worker {
     fn hear(&mut self) -> Result<Activity, Stop> {
         let mut activity = Activity::Idle;
         while let Some(event) = self.connection.next_event() {
+            // First, or a thread that waits for a confirmation would go on and not find its number.
+            if let Some(observer) = &mut self.observer {
+                observer(&event);
+            }
             match &event {
                 Event::Welcomed(welcome) => {
                     let largest = usize::try_from(welcome.largest_message).unwrap_or(usize::MAX);
@@ -188,9 +192,6 @@ impl Worker {
                     activity = Activity::Busy;
                 }
                 _ => {}
-            }
-            if let Some(observer) = &mut self.observer {
-                observer(&event);
             }
             match event {
                 Event::Ended(Ending::Departed) => return Err(Stop::Closed),

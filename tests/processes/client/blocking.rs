@@ -1,9 +1,11 @@
 //! The client for applications.
 
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use crossbeam_channel::unbounded;
 use orden::client::{Client, Delivery, Error};
-use orden::core::participant::{Acknowledging, Ending, Numbering};
+use orden::core::participant::{Acknowledging, Ending, Event, Numbering};
 use orden::wire::native::Start;
 use orden::wire::{ClientSequence, OrderNumber};
 
@@ -267,4 +269,25 @@ fn deliveries_can_begin_anywhere() {
     assert!(first("now", Start::Now) > orders[4]);
     let last = first("last", Start::Last(1));
     assert!(last > orders[4]);
+}
+
+#[test]
+fn the_observer_hears_of_a_confirmation_before_those_who_wait_for_it() {
+    let stage = Stage::new();
+    let mut options = stage.options("ana");
+    let own = Arc::new(OnceLock::<Weak<Client>>::new());
+    let (told, heard) = unbounded();
+    let asked = Arc::clone(&own);
+    options.observer = Some(Box::new(move |event| {
+        if let Event::Confirmed(run) = event {
+            let client = asked.get().and_then(Weak::upgrade).expect("it publishes");
+            told.send((run.sequence, client.confirmed())).unwrap();
+        }
+    }));
+    let client = Arc::new(Client::connect(options).unwrap());
+    own.set(Arc::downgrade(&client)).unwrap();
+    client.publish(b"hola").unwrap();
+    client.flush(DEADLINE).unwrap();
+    let (sequence, confirmed) = heard.try_recv().expect("it was told before");
+    assert!(confirmed < sequence, "{confirmed:?} of {sequence:?}");
 }
